@@ -1,0 +1,150 @@
+"""What is wrong with a file, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from projects.tables.messages import Message, Translate, _, untranslated
+
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a text file, a cell of a workbook or a row of a Parquet file."""
+
+    file: str
+    line: int | None = None
+    sheet: str = ""
+    cell: str = ""
+    #: Parquet has rows and no lines.
+    counts_rows: bool = False
+
+    def said(self, translate: Translate = untranslated) -> str:
+        """
+        >>> str(Place("a.csv", 7)), str(Place("a.xlsx", 7, "Sheet1", "C7")), str(Place("a.csv"))
+        ('a.csv, line 7', 'a.xlsx, Sheet1!C7', 'a.csv')
+        """
+        if self.cell:
+            return translate(_("%(file)s, %(cell)s")) % {"file": self.file, "cell": f"{self.sheet}!{self.cell}"}
+        if self.line is None:
+            return self.file
+        if self.sheet:
+            text = _("%(file)s, %(sheet)s, row %(line)s")
+        elif self.counts_rows:
+            text = _("%(file)s, row %(line)s")
+        else:
+            text = _("%(file)s, line %(line)s")
+        return translate(text) % {"file": self.file, "sheet": self.sheet, "line": self.line}
+
+    def __str__(self) -> str:
+        return self.said()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that must be mended before the file can be loaded, or (as a warning) looked at."""
+
+    reason: Message
+    place: Place | None = None
+    field: str = ""
+    advice: Message | None = None
+    #: The other row, where two rows contradict each other.
+    other: Place | None = None
+    #: How often the same was met, where it is told once (warnings).
+    times: int = 1
+    #: What both sides hold, where they differ.
+    known: str = ""
+    given: str = ""
+
+    def said(self, translate: Translate = untranslated) -> str:
+        """
+        >>> str(Problem(Message("Empty."), Place("a.csv", 7), "score", advice=Message("Fill it.")))
+        'a.csv, line 7, score: Empty. Fill it.'
+        """
+        where = [self.place.said(translate)] if self.place else []
+        if self.field:
+            where.append(self.field)
+        what = [self.reason.said(translate)] + ([self.advice.said(translate)] if self.advice else [])
+        if self.times > 1:
+            what.append(translate(_("(%(times)s times; this is the first)")) % {"times": self.times})
+        return (", ".join(where) + ": " if where else "") + " ".join(what)
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def as_json(self, translate: Translate = untranslated) -> dict[str, Any]:
+        """Each fact by itself, for scripts; what is not known is left out."""
+        place = self.place or Place("")
+        facts = {
+            "file": place.file,
+            "line": place.line,
+            "sheet": place.sheet,
+            "cell": place.cell,
+            "field": self.field,
+            "reason": self.reason.said(translate),
+            "advice": self.advice.said(translate) if self.advice else "",
+            "other": self.other.said(translate) if self.other else "",
+            "known": self.known,
+            "given": self.given,
+            "times": self.times if self.times > 1 else None,
+        }
+        return {name: fact for name, fact in facts.items() if fact not in ("", None)}
+
+
+class Refused(Exception):
+    """The file as a whole cannot be read."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+class Problems:
+    """The first errors and a count of the rest; warnings of one kind are told once, with how often they were met."""
+
+    def __init__(self, most: int = MOST_SHOWN) -> None:
+        self.most = most
+        self.errors: list[Problem] = []
+        self.n_errors = 0
+        self._warnings: dict[tuple[str, ...], list[Any]] = {}
+
+    def add(self, problem: Problem) -> None:
+        self.n_errors += 1
+        if len(self.errors) < self.most:
+            self.errors.append(problem)
+
+    def add_all(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add(problem)
+
+    def warn(self, problem: Problem, *, key: tuple[str, ...] | None = None, times: int = 1) -> None:
+        """Warnings with the same key (by default: sentence, file and field) count as one."""
+        if key is None:
+            key = (problem.reason.text, problem.place.file if problem.place else "", problem.field)
+        if key in self._warnings:
+            self._warnings[key][1] += times
+        else:
+            self._warnings[key] = [problem, times]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return [
+            problem if times == 1 else _times(problem, times)
+            for problem, times in list(self._warnings.values())[: self.most]
+        ]
+
+    @property
+    def n_warnings(self) -> int:
+        """Kinds of warnings, those not shown included."""
+        return len(self._warnings)
+
+    def __bool__(self) -> bool:
+        return self.n_errors > 0
+
+
+def _times(problem: Problem, times: int) -> Problem:
+    facts = {name: getattr(problem, name) for name in problem.__dataclass_fields__}
+    return Problem(**{**facts, "times": times})
