@@ -1,0 +1,1 @@
+"""The demo project's ratings: people who can log in, and simulated raters whose scores are drawn."""

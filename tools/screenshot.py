@@ -1,0 +1,55 @@
+"""Make the pictures of the README from the running demo: `make demo` in one shell, this in another.
+
+    python tools/screenshot.py [--base-url http://127.0.0.1:8000] [--out docs/images]
+
+Needs Playwright (a development package) and a Chromium, found on the path or named by CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PASSWORD = "hyotei-demo"  # of the demo accounts, no secret: `manage.py load_demo` prints it
+SIZE = {"width": 1280, "height": 860}
+
+
+def log_in(browser: Browser, base_url: str, name: str, language: str) -> Page:
+    page = browser.new_context(base_url=base_url, viewport=SIZE, locale=language).new_page()
+    page.goto("/")
+    page.locator("input[name=login]").fill(name)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("form:has(input[name=password]) button[type=submit]").click()
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def picture(page: Page, address: str, file: Path) -> None:
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=file)
+    sys.stdout.write(f"{file}: {file.stat().st_size // 1024} kB\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--base-url", default="http://127.0.0.1:8000")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for language in ("ja", "en"):
+            rater = log_in(browser, options.base_url, "rater1", language)
+            picture(rater, "/p/demo/rate/", options.out / f"rating-{language}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
