@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from annotation.models.batch import Batch, Purpose
 from projects.models import Item, Member, Project, User
 
-LIVE = "state NOT IN ('skipped', 'withdrawn') AND seat IS NOT NULL"
+LIVE = "a.state NOT IN ('skipped', 'withdrawn') AND a.seat IS NOT NULL"
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -160,7 +160,7 @@ class Assignment(models.Model):
                 name="assignment_submitted_means_a_time",
             ),
             models.CheckConstraint(
-                condition=Q(purpose="surplus", seat=None) | ~Q(purpose="surplus") & Q(seat__gte=1),
+                condition=Q(purpose="surplus", seat=None) | ~Q(purpose="surplus") & Q(seat__isnull=False, seat__gte=1),
                 name="assignment_surplus_means_no_seat",
             ),
             models.CheckConstraint(
