@@ -46,9 +46,14 @@ def create_rubric(
     rubric = Rubric.objects.create(project=project, number=project.rubrics.count() + 1, name="Test rubric")
     for position, key in enumerate(axes, 1):
         axis = Axis.objects.create(
-            rubric=rubric, key=key, position=position, kind=kind, allow_na=allow_na,
-            label_en=key.title(), label_ja=f"{key}（日本語）",
-        )  # fmt: skip
+            rubric=rubric,
+            key=key,
+            position=position,
+            kind=kind,
+            allow_na=allow_na,
+            label_en=key.title(),
+            label_ja=f"{key}（日本語）",
+        )
         Point.objects.bulk_create(
             Point(axis=axis, value=value, rank=rank, label_en=f"point {rank}", label_ja=f"段階{rank}")
             for rank, value in enumerate(points, 1)
@@ -122,9 +127,11 @@ def rate(seat: Assignment, rater: Member, values: dict[str, float | None]) -> As
     axes = {axis.key: axis for axis in seat.batch.rubric.axes.all()}
     Score.objects.bulk_create(
         Score(
-            assignment=seat, axis=axes[key], value=value,
+            assignment=seat,
+            axis=axes[key],
+            value=value,
             na_reason="unsure" if value is None else None,
-        )  # fmt: skip
+        )
         for key, value in values.items()
     )
     seat.refresh_from_db()

@@ -160,7 +160,8 @@ class Assignment(models.Model):
                 name="assignment_submitted_means_a_time",
             ),
             models.CheckConstraint(
-                condition=Q(purpose="surplus", seat=None) | ~Q(purpose="surplus") & Q(seat__isnull=False, seat__gte=1),
+                condition=Q(purpose="surplus", seat=None)
+                | ~Q(purpose="surplus") & Q(seat__isnull=False, seat__gte=1),
                 name="assignment_surplus_means_no_seat",
             ),
             models.CheckConstraint(
@@ -211,7 +212,7 @@ class Assignment(models.Model):
                             USING ERRCODE = 'check_violation', CONSTRAINT = 'assignment_seats_exactly_n';
                     END IF;
                     RETURN NULL;
-                """,
+                """,  # noqa: S608 - a constant
             ),
             pgtrigger.Trigger(
                 name="seats_all_or_none",

@@ -28,7 +28,7 @@ def _frozen(rubric_id: str) -> str:
         END IF;
         IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
         RETURN NEW;
-    """
+    """  # noqa: S608 - constants of this module
 
 
 class Rubric(models.Model):
