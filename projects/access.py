@@ -1,0 +1,62 @@
+"""Who may open a page of a project. Whoever may not is told that there is no such page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django_htmx.middleware import HtmxDetails
+
+from projects.models import Member, User
+
+P = ParamSpec("P")
+
+
+class Request(HttpRequest):
+    """A request of somebody who is logged in, as LoginRequiredMiddleware lets through."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+MemberView = Callable[Concatenate[Request, Member, P], HttpResponse]
+ProjectView = Callable[Concatenate[Request, str, P], HttpResponse]
+
+
+def _for_members(allowed: Q) -> Callable[[MemberView[P]], ProjectView[P]]:
+    def decorate(view: MemberView[P]) -> ProjectView[P]:
+        @wraps(view)
+        def wrapped(request: Request, project_slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            members = Member.objects.belonging_to(request.user).filter(allowed).select_related("project")
+            return view(request, get_object_or_404(members, project__slug=project_slug), *args, **kwargs)
+
+        return cast("ProjectView[P]", wrapped)  # Django names the slug; the type cannot
+
+    return decorate
+
+
+def for_coordinators(view: MemberView[P]) -> ProjectView[P]:
+    """Let coordinators of the project through; `view` gets the reader's membership, with its project."""
+    return _for_members(Q(is_coordinator=True))(view)
+
+
+def for_data(view: MemberView[P]) -> ProjectView[P]:
+    """Let those through who may see models and everybody's scores: coordinators and researchers."""
+    return _for_members(Q(is_coordinator=True) | Q(is_researcher=True))(view)
+
+
+def may_make_projects(user: User) -> bool:
+    """Staff, and whoever was given the permission `projects.add_project`."""
+    return user.is_active and (user.is_staff or user.has_perm("projects.add_project"))
+
+
+def project_page(
+    request: Request, member: Member, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """Render a page with what the header of every page of a project needs."""
+    about = {"project": member.project, "member": member}
+    return render(request, template, about | context, status=status)
