@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from projects.tables.cleaning import REPLACEMENT
-from projects.tables.encoding import SAMPLE, Encoding, detect, undecodable
+from projects.tables.encoding import SAMPLE, Encoding, detect, opened_text, undecodable
 from projects.tables.messages import _, say
 from projects.tables.problems import Place, Problem, Problems, Refused
 from projects.tables.rows import Header, Row, Table, no_rows
@@ -18,6 +18,7 @@ from projects.tables.rows import Header, Row, Table, no_rows
 DELIMITERS = {",": "csv", "\t": "tsv", ";": "csv", "|": "csv"}
 SHOWN = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar"}
 LONGEST_CELL = 16 << 20
+LONGEST_LINE = 64 << 20
 SNIFFED_ROWS = 50
 #: Excel writes its separator so, in a first line by itself.
 _SEPARATOR_LINE = re.compile(r"""^"?sep=(.)"?$""", re.IGNORECASE)
@@ -55,25 +56,15 @@ class DelimitedTable(Table):
     def _sample(self) -> tuple[str, bool]:
         """The beginning of the file, and whether that is all of it."""
         try:
-            with self._open() as (file, _raw):
+            with opened_text(self.path, self.encoding.name, newline="") as (file, _raw):
                 text = file.read(SAMPLE)
                 return text.removeprefix("\ufeff"), len(text) < SAMPLE
         except (UnicodeError, LookupError) as bad:
-            raise self._undecodable(bad) from None
-
-    def _open(self) -> _Opened:
-        return _Opened(self.path, self.encoding.name)
-
-    def _undecodable(self, bad: Exception) -> Refused:
-        if isinstance(bad, LookupError):
-            reason = say(_("There is no encoding called “%(name)s”."), name=self.encoding.name)
-            return Refused(Problem(reason, Place(self.name)))
-        assert isinstance(bad, UnicodeError)
-        return Refused(undecodable(self.path, self.name, self.encoding.name, bad))
+            raise Refused(undecodable(self.path, self.name, self.encoding.name, bad)) from None
 
     def rows(self, problems: Problems) -> Iterator[Row]:
         self.replaced = 0
-        with self._open() as (file, raw):
+        with opened_text(self.path, self.encoding.name, newline="") as (file, raw):
             lines = self._stored(file, problems)
             if self._skips_first_line:
                 next(lines, "")
@@ -92,7 +83,7 @@ class DelimitedTable(Table):
                         self.position = raw.tell()
                         yield Row(self, line, {name: unguarded(cell) for name, cell in values.items()})
             except UnicodeError as bad:
-                raise self._undecodable(bad) from None
+                raise Refused(undecodable(self.path, self.name, self.encoding.name, bad)) from None
         if self._header is None:
             raise no_rows(self)
         self.position = self.size
@@ -100,7 +91,12 @@ class DelimitedTable(Table):
     _header_line = 0
 
     def _stored(self, file: IO[str], problems: Problems) -> Iterator[str]:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+            if len(line) == LONGEST_LINE:
+                reason = say(
+                    _("This line is longer than %(most)s million characters."), most=LONGEST_LINE >> 20
+                )
+                raise Refused(Problem(reason, self.place(number)))
             if "\x00" in line:
                 self._tell_replaced(number, line.count("\x00"), problems)
                 line = line.replace("\x00", REPLACEMENT)
@@ -120,24 +116,6 @@ class DelimitedTable(Table):
                     return
                 continue
             yield line, cells
-
-
-class _Opened:
-    """The file as text and as the bytes below, for how far reading has come."""
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self._raw = path.open("rb")
-        try:
-            self._text = io.TextIOWrapper(self._raw, encoding=encoding, newline="")
-        except LookupError:
-            self._raw.close()
-            raise
-
-    def __enter__(self) -> tuple[IO[str], IO[bytes]]:
-        return self._text, self._raw
-
-    def __exit__(self, *_: object) -> None:
-        self._text.close()
 
 
 def unguarded(text: str) -> str:
@@ -185,7 +163,9 @@ def _quoting(what: str, place: Place) -> Problem:
     if "end of data" in what:
         reason = say(_("A quotation mark that opens here is never closed."))
     elif "limit" in what:
-        reason = say(_("A cell that begins here is longer than %(most)s million characters."), most=LONGEST_CELL >> 20)
+        reason = say(
+            _("A cell that begins here is longer than %(most)s million characters."), most=LONGEST_CELL >> 20
+        )
     else:
         reason = say(_("After a closing quotation mark comes something other than a separator."))
     return Problem(

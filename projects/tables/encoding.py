@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from charset_normalizer import from_bytes
 
@@ -14,6 +18,20 @@ from projects.tables.problems import Place, Problem, Refused
 
 CHUNK = 1 << 20
 SAMPLE = 1 << 18
+#: Guesses that are believed as they are; among the many Latin ones, Windows' own is by far the likeliest.
+NOT_LATIN = {
+    "gb18030",
+    "gb2312",
+    "gbk",
+    "big5",
+    "big5hkscs",
+    "cp949",
+    "euc_kr",
+    "cp1251",
+    "koi8_r",
+    "cp932",
+    "euc_jp",
+}
 #: So many characters of several bytes before the first bad byte: the file is UTF-8, and damaged.
 ENOUGH_UTF8 = 8
 
@@ -35,7 +53,8 @@ SHOWN = {
     "euc_jp": "EUC-JP",
     "iso2022_jp": "ISO-2022-JP",
 }
-_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+#: Punctuation, kana and the kanji of the first level, by their first byte in CP932.
+_EVERYDAY_FIRST, _EVERYDAY_LAST = 0x81, 0x97
 _HALF_WIDTH_KANA = re.compile("[\uff66-\uff9f]")
 _JIS_ESCAPE = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 
@@ -62,8 +81,8 @@ def detect(path: Path, name: str) -> Encoding:
     for bom, encoding in BOMS:
         if head.startswith(bom):
             return Encoding(encoding)
-    if encoding := _utf16_by_zeros(head):
-        return Encoding(encoding, guessed=True)
+    if utf16 := _utf16_by_zeros(head):
+        return Encoding(utf16, guessed=True)
     if _JIS_ESCAPE.search(head):
         return Encoding("iso2022_jp")
 
@@ -127,21 +146,31 @@ def _japanese(path: Path) -> Encoding | None:
 
 
 def _reads_like_japanese(path: Path, encoding: str) -> float:
-    """Share of kana among what is not ASCII, less that of half-width kana, which wrong decoding is full of."""
+    """Share of everyday characters among what is not ASCII, less that of half-width kana.
+
+    Wrong decoding is full of half-width kana; European letters turn into rare characters.
+    """
     text = codecs.getincrementaldecoder(encoding)(errors="ignore").decode(_read(path, 0, SAMPLE))
-    foreign = sum(char > "\x7f" for char in text)
+    foreign = [char for char in text if char > "\x7f"]
     if not foreign:
         return 0.0
-    return (len(_KANA.findall(text)) - len(_HALF_WIDTH_KANA.findall(text))) / foreign
+    half_width = len(_HALF_WIDTH_KANA.findall(text))
+    everyday = sum(_EVERYDAY_FIRST <= lead <= _EVERYDAY_LAST for lead in map(_lead_byte, foreign))
+    return (everyday - half_width) / len(foreign)
+
+
+def _lead_byte(char: str) -> int:
+    return char.encode("cp932", errors="replace")[0]
 
 
 def _guess(path: Path, name: str, bad_at: int) -> Encoding:
     """The last resort: statistics over the bytes around the first that is not UTF-8."""
-    best = from_bytes(_read(path, max(0, bad_at - SAMPLE // 2), SAMPLE)).best()
-    if best is not None and _first_bad_byte(path, best.encoding) is None:
-        return Encoding(best.encoding, guessed=True)
-    if _first_bad_byte(path, "cp932") is None:
-        return Encoding("cp932", guessed=True)
+    around = _read(path, max(0, bad_at - SAMPLE // 2), SAMPLE)
+    best = from_bytes(around).best()
+    if best is not None:
+        for encoding in [best.encoding] if best.encoding in NOT_LATIN else ["cp1252", best.encoding]:
+            if _first_bad_byte(path, encoding) is None:
+                return Encoding(encoding, guessed=True)
     raise Refused(
         Problem(
             say(_("The encoding of this file could not be told.")),
@@ -154,9 +183,17 @@ def _guess(path: Path, name: str, bad_at: int) -> Encoding:
 def _damaged(path: Path, name: str, encoding: str, at: int) -> Problem:
     byte = _read(path, at, 1)
     return Problem(
-        say(_("This is %(encoding)s, but the byte %(byte)s is not."), encoding=encoding, byte=f"0x{byte.hex().upper()}"),
+        say(
+            _("This is %(encoding)s, but the byte %(byte)s is not."),
+            encoding=encoding,
+            byte=f"0x{byte.hex().upper()}",
+        ),
         Place(name, _line_of(path, at)),
-        advice=say(_("The file may be damaged or put together from files in different encodings; save it again as UTF-8.")),
+        advice=say(
+            _(
+                "The file may be damaged or put together from files in different encodings; save it again as UTF-8."
+            )
+        ),
     )
 
 
@@ -170,12 +207,22 @@ def _line_of(path: Path, at: int) -> int:
     return line
 
 
-def undecodable(path: Path, name: str, encoding: str, problem: UnicodeError) -> Problem:
-    """The error for a file that was said to be in an encoding that it is not in."""
-    try:
-        at = _first_bad_byte(path, encoding)
-    except LookupError:
-        at = None
+@contextmanager
+def opened_text(path: Path, encoding: str, *, newline: str) -> Iterator[tuple[IO[str], IO[bytes]]]:
+    """The file as text, and as the bytes below, which tell how far reading has come."""
+    with path.open("rb") as raw:
+        text = io.TextIOWrapper(raw, encoding=encoding, newline=newline)
+        try:
+            yield text, raw
+        finally:
+            text.close()
+
+
+def undecodable(path: Path, name: str, encoding: str, bad: Exception) -> Problem:
+    """The error for a file that was said to be in an encoding that it is not in, or that does not exist."""
+    if isinstance(bad, LookupError):
+        return Problem(say(_("There is no encoding called “%(name)s”."), name=encoding), Place(name))
+    at = _first_bad_byte(path, encoding)
     return Problem(
         say(_("This file is not in the encoding %(encoding)s."), encoding=SHOWN.get(encoding, encoding)),
         Place(name, None if at is None else _line_of(path, at)),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from projects.tables.encoding import Encoding, detect, undecodable
+from projects.tables.encoding import Encoding, detect, opened_text, undecodable
 from projects.tables.messages import _, quoted, say
 from projects.tables.problems import Place, Problem, Problems, Refused
 from projects.tables.rows import Row, Table
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 LONGEST_OBJECT = 64 << 20
 FIRST_OBJECTS = 20
 _SPACE = re.compile(r"[\s\ufeff]*")
@@ -77,7 +76,7 @@ class _JsonTable(Table):
             found = self._cleaned(line, found, problems)
         return Row(self, line, found)
 
-    def _undecodable(self, bad: UnicodeError) -> Refused:
+    def _undecodable(self, bad: Exception) -> Refused:
         return Refused(undecodable(self.path, self.name, self.encoding.name, bad))
 
 
@@ -90,7 +89,7 @@ class JsonLinesTable(_JsonTable):
         self.replaced = 0
         decode = _DECODER.decode
         try:
-            with self.path.open("rb") as raw, codecs.getreader(self.encoding.name)(raw) as file:
+            with opened_text(self.path, self.encoding.name, newline="\n") as (file, raw):
                 for line, text in enumerate(_physical_lines(file), 1):
                     text = text.strip().lstrip("\ufeff")
                     if not text:
@@ -104,26 +103,15 @@ class JsonLinesTable(_JsonTable):
                     if row is not None:
                         self.position = raw.tell()
                         yield row
-        except UnicodeError as bad:
+        except (UnicodeError, LookupError) as bad:
             raise self._undecodable(bad) from None
         self.position = self.size
 
 
-def _physical_lines(file: Any) -> Iterator[str]:
-    """Lines as editors count them: U+2028 and its like, which JSON may hold as they are, end none.
-
-    A line that never ends is given up at the size of the longest object that is taken.
-    """
-    rest = ""
-    while chunk := file.read(CHUNK, CHUNK):
-        parts = (rest + chunk).split("\n")
-        rest = parts.pop()
-        yield from parts
-        if len(rest) > LONGEST_OBJECT:
-            yield rest
-            return
-    if rest:
-        yield rest
+def _physical_lines(file: IO[str]) -> Iterator[str]:
+    """Lines as editors count them: U+2028 and its like, which JSON may hold as they are, end none."""
+    while line := file.readline(LONGEST_OBJECT):
+        yield line
 
 
 class JsonTable(_JsonTable):
@@ -134,19 +122,18 @@ class JsonTable(_JsonTable):
     def rows(self, problems: Problems) -> Iterator[Row]:
         self.replaced = 0
         try:
-            with self.path.open("rb") as raw:
-                for line, text, found in self._objects(raw, problems):
+            with opened_text(self.path, self.encoding.name, newline="\n") as (file, raw):
+                for line, text, found in self._objects(file, problems):
                     row = self._row(line, found, text, problems)
                     if row is not None:
                         self.position = raw.tell()
                         yield row
-        except UnicodeError as bad:
+        except (UnicodeError, LookupError) as bad:
             raise self._undecodable(bad) from None
         self.position = self.size
 
-    def _objects(self, raw: Any, problems: Problems) -> Iterator[tuple[int, str, Any]]:
+    def _objects(self, file: IO[str], problems: Problems) -> Iterator[tuple[int, str, Any]]:
         """Each object with its text and the line it begins in. Memory holds one object and what was read with it."""
-        reader = codecs.getreader(self.encoding.name)(raw)
         text, at, line, in_array, ended = "", 0, 1, False, False
         while True:
             start = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # matches the empty text, too
@@ -172,20 +159,26 @@ class JsonTable(_JsonTable):
             if bad is not None and not _may_be_cut(bad, text):
                 problems.add(_not_json(bad, self.place(line), text[at:]))
                 return
-            size = max(CHUNK, len(text) - at)  # twice as much each time, so that a long object is not read again and again
-            chunk = reader.read(size, size)
+            size = max(
+                CHUNK, len(text) - at
+            )  # twice as much each time, so that a long object is not read again and again
+            chunk = file.read(size)
             if not chunk:
                 if bad is not None:
                     problems.add(_not_json(bad, self.place(line), text[at:]))
                 elif end:
                     yield line, text[at:end], found
                 elif in_array and not ended:
-                    reason = say(_("The array that the file begins with is never closed; its end may be missing."))
+                    reason = say(
+                        _("The array that the file begins with is never closed; its end may be missing.")
+                    )
                     problems.add(Problem(reason, self.place(line)))
                 return
             text, at = text[at:] + chunk, 0
             if len(text) > LONGEST_OBJECT + 2 * CHUNK:
-                reason = say(_("An object that begins here is longer than %(most)s million characters."), most=64)
+                reason = say(
+                    _("An object that begins here is longer than %(most)s million characters."), most=64
+                )
                 problems.add(Problem(reason, self.place(line)))
                 return
 
@@ -199,7 +192,9 @@ def _may_be_cut(bad: Exception, text: str) -> bool:
 
 def _not_json(bad: Exception, place: Place, text: str) -> Problem:
     if isinstance(bad, TwiceNamed):
-        return Problem(say(_("The field “%(name)s” stands here twice."), name=quoted(str(bad))), place, str(bad))
+        return Problem(
+            say(_("The field “%(name)s” stands here twice."), name=quoted(str(bad))), place, str(bad)
+        )
     if isinstance(bad, RecursionError):
         return Problem(say(_("This is nested too deeply.")), place)
     if isinstance(bad, BadObject):
@@ -216,7 +211,13 @@ def _not_json(bad: Exception, place: Place, text: str) -> Problem:
 
 
 def _kind(found: Any) -> Any:
-    kinds = {list: _("a list"), str: _("a text"), bool: _("true or false"), int: _("a number"), float: _("a number")}
+    kinds = {
+        list: _("a list"),
+        str: _("a text"),
+        bool: _("true or false"),
+        int: _("a number"),
+        float: _("a number"),
+    }
     return say(kinds.get(type(found), _("nothing")))
 
 

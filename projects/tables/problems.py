@@ -28,7 +28,10 @@ class Place:
         ('a.csv, line 7', 'a.xlsx, Sheet1!C7', 'a.csv')
         """
         if self.cell:
-            return translate(_("%(file)s, %(cell)s")) % {"file": self.file, "cell": f"{self.sheet}!{self.cell}"}
+            return translate(_("%(file)s, %(cell)s")) % {
+                "file": self.file,
+                "cell": f"{self.sheet}!{self.cell}",
+            }
         if self.line is None:
             return self.file
         if self.sheet:

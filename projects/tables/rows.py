@@ -72,7 +72,11 @@ class Table(ABC):
     def _tell_replaced(self, line: int, replaced: int, problems: Problems) -> None:
         if replaced:
             self.replaced += replaced
-            reason = say(_("A character that cannot be stored (U+0000 or half of a surrogate pair) was replaced by U+FFFD."))
+            reason = say(
+                _(
+                    "A character that cannot be stored (U+0000 or half of a surrogate pair) was replaced by U+FFFD."
+                )
+            )
             problems.warn(Problem(reason, self.place(line)), times=replaced)
 
 
@@ -100,7 +104,9 @@ def checked_header(cells: list[str], place: Place) -> dict[int, str]:
     if not named:
         raise Refused(
             Problem(
-                say(_("The first line names no columns.")), place, advice=say(_("Put the names of the columns there."))
+                say(_("The first line names no columns.")),
+                place,
+                advice=say(_("Put the names of the columns there.")),
             )
         )
     return named
@@ -137,7 +143,9 @@ class Header:
             cells=len(cells),
             columns=self.width,
         )
-        advice = say(_("Text that holds a separator, a quotation mark or a line break stands in quotation marks."))
+        advice = say(
+            _("Text that holds a separator, a quotation mark or a line break stands in quotation marks.")
+        )
         problems.add(Problem(reason, self.table.place(line), advice=advice))
         return False
 
@@ -150,8 +158,12 @@ class Header:
     def _warn_of_unnamed(self, cells: list[Any], line: int, problems: Problems) -> None:
         for position in range(self.width):
             if position not in self.names and cells[position] not in (None, ""):
-                reason = say(_("Column %(number)s has no name; what it holds was left out."), number=position + 1)
-                problems.warn(Problem(reason, self.table.place(line)), key=("unnamed", self.table.name, str(position)))
+                reason = say(
+                    _("Column %(number)s has no name; what it holds was left out."), number=position + 1
+                )
+                problems.warn(
+                    Problem(reason, self.table.place(line)), key=("unnamed", self.table.name, str(position))
+                )
 
 
 def no_rows(table: Table) -> Refused:
