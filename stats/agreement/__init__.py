@@ -1,0 +1,53 @@
+"""Agreement between raters.
+
+histogram = PatternHistogram.from_ratings(values=[1, 2, 3, 4, 5], item=item, rank=rank, cluster=prompt)
+estimate(histogram, alpha("ordinal"), interval=Interval(), rng=np.random.default_rng(1))
+panel(histogram)
+"""
+
+from stats.agreement.coefficients import (
+    EXACT,
+    ICC_1_1,
+    ICC_1_K,
+    MEAN_ABSOLUTE_DIFFERENCE,
+    WITHIN_ONE,
+    Coefficient,
+    Metric,
+    Weights,
+    alpha,
+    bp,
+    gwet,
+    spearman_brown,
+)
+from stats.agreement.intervals import ITEM_JACKKNIFE, Interval, Method, estimate, estimate_all
+from stats.agreement.panel import METRICS, Panel, little_variation, panel
+from stats.agreement.patterns import MISSING, NA, Clusters, PatternHistogram, merge
+
+__all__ = [
+    "EXACT",
+    "ICC_1_1",
+    "ICC_1_K",
+    "ITEM_JACKKNIFE",
+    "MEAN_ABSOLUTE_DIFFERENCE",
+    "METRICS",
+    "MISSING",
+    "NA",
+    "WITHIN_ONE",
+    "Clusters",
+    "Coefficient",
+    "Interval",
+    "Method",
+    "Metric",
+    "Panel",
+    "PatternHistogram",
+    "Weights",
+    "alpha",
+    "bp",
+    "estimate",
+    "estimate_all",
+    "gwet",
+    "little_variation",
+    "merge",
+    "panel",
+    "spearman_brown",
+]

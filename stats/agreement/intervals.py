@@ -1,0 +1,258 @@
+"""How sure a figure of agreement is: jackknife and bootstrap, over items or over clusters of items.
+
+Both resample what was rated, not who rated it: an interval is for these raters and for other items
+(or prompts) like these. Responses to one prompt are not independent, so generalising to new prompts
+takes clusters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from stats.agreement import sums
+from stats.agreement.coefficients import Coefficient
+from stats.agreement.patterns import PatternHistogram
+from stats.agreement.sums import Sums, Units
+from stats.arrays import Floats, Ints
+from stats.estimate import Estimate, Reason, Result, Undefined
+
+
+class Method(StrEnum):
+    """How an interval is made."""
+
+    CLUSTER_BOOTSTRAP = "cluster_bootstrap"
+    CLUSTER_JACKKNIFE = "cluster_jackknife"
+    ITEM_BOOTSTRAP = "item_bootstrap"
+    ITEM_JACKKNIFE = "item_jackknife"
+    NONE = "none"
+
+    @property
+    def over_clusters(self) -> bool:
+        return self in (Method.CLUSTER_BOOTSTRAP, Method.CLUSTER_JACKKNIFE)
+
+    @property
+    def draws(self) -> bool:
+        return self in (Method.CLUSTER_BOOTSTRAP, Method.ITEM_BOOTSTRAP)
+
+    @property
+    def without_drawing(self) -> "Method":
+        """The jackknife over the same units."""
+        return Method.CLUSTER_JACKKNIFE if self.over_clusters else Method.ITEM_JACKKNIFE
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Which interval to make.
+
+    A bootstrap draws `replicates` resamples while that takes no more than `budget` steps, one step
+    being one unit drawn. Past it, it draws fewer, down to `fewest`; past that the jackknife over the
+    same units takes over, which differs from it in the third digit by then. The estimate names what
+    was done.
+    """
+
+    method: Method = Method.CLUSTER_BOOTSTRAP
+    level: float = 0.95
+    replicates: int = 2000
+    fewest: int = 1000
+    budget: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"a level lies between 0 and 1, not at {self.level}")
+        if not 2 <= self.fewest <= self.replicates:
+            raise ValueError("2 <= fewest <= replicates must hold")
+
+
+ITEM_JACKKNIFE = Interval(Method.ITEM_JACKKNIFE)
+
+_MOST_UNDEFINED = 0.05
+"""Of resamples: with more of them undefined, the rest do not stand for all, and there is no interval."""
+
+
+class _Bounds(NamedTuple):
+    low: Floats
+    high: Floats
+    undefined: Ints
+    """Per coefficient: resamples without a value."""
+    resamples: int
+    method: Method
+
+
+def estimate_all(
+    histogram: PatternHistogram,
+    coefficients: Sequence[Coefficient],
+    *,
+    interval: Interval = ITEM_JACKKNIFE,
+    rng: np.random.Generator | None = None,
+) -> list[Result]:
+    """Each coefficient with its interval, all from the same resamples. A bootstrap needs `rng`.
+
+    Coefficients that single scores have a say in resample all scored units, the others only those
+    with something to compare, so that items scored once change nothing in them.
+    """
+    if interval.method.draws and rng is None:
+        raise ValueError("a bootstrap needs a random generator")
+    units = sums.clusters(histogram) if interval.method.over_clusters else sums.items(histogram)
+    pairable, rated = units.pairable(), units.rated()
+    everything = range(len(coefficients))
+    groups: list[tuple[Sequence[int], Units]] = [(everything, pairable)]
+    if pairable.n != rated.n:
+        groups = [
+            ([i for i in everything if not coefficients[i].singles_count], pairable),
+            ([i for i in everything if coefficients[i].singles_count], rated),
+        ]
+    results: dict[int, Result] = {}
+    whole = rated.total()
+    for which, over in groups:
+        chosen = [coefficients[i] for i in which]
+        if chosen:
+            results |= zip(which, _estimate(over, whole, chosen, interval, rng), strict=True)
+    return [results[i] for i in range(len(coefficients))]
+
+
+def estimate(
+    histogram: PatternHistogram,
+    coefficient: Coefficient,
+    *,
+    interval: Interval = ITEM_JACKKNIFE,
+    rng: np.random.Generator | None = None,
+) -> Result:
+    """One coefficient with its interval."""
+    return estimate_all(histogram, [coefficient], interval=interval, rng=rng)[0]
+
+
+def _estimate(
+    units: Units,
+    whole: Sums,
+    coefficients: Sequence[Coefficient],
+    interval: Interval,
+    rng: np.random.Generator | None,
+) -> list[Result]:
+    total = units.total()
+    values = _evaluate(coefficients, total)[0]
+    bounds: _Bounds | None = None
+    if interval.method is not Method.NONE and units.n >= 2 and not np.isnan(values).all():
+        bounds = _bounds(units, coefficients, interval, rng)
+    results: list[Result] = []
+    for i, coefficient in enumerate(coefficients):
+        n = int(total.rated[0] if coefficient.singles_count else total.pairable[0])
+        if np.isnan(values[i]):
+            results.append(Undefined(coefficient.why_undefined(whole), n))
+            continue
+        reason: Reason | None = None
+        if interval.method is Method.NONE:
+            reason = Reason.NOT_ASKED
+        elif bounds is None:
+            reason = Reason.ONE_UNIT
+        elif bounds.undefined[i] > (_MOST_UNDEFINED * bounds.resamples if bounds.method.draws else 0):
+            reason = Reason.UNDEFINED_RESAMPLES
+        elif bounds.high[i] - bounds.low[i] < 1e-9:
+            # Every resample says the same, as when all pairs agree. That is no certainty: the
+            # data hold no sign of how it would vary.
+            reason = Reason.NO_SPREAD
+        known = bounds is not None and reason is None
+        results.append(
+            Estimate(
+                value=float(values[i]),
+                low=float(max(bounds.low[i], coefficient.lowest)) if bounds and known else None,
+                high=float(min(bounds.high[i], coefficient.highest)) if bounds and known else None,
+                level=interval.level,
+                method=bounds.method if bounds else interval.method,
+                n=n,
+                units=units.n,
+                replicates=bounds.resamples if bounds and bounds.method.draws else 0,
+                undefined_replicates=int(bounds.undefined[i]) if bounds and bounds.method.draws else 0,
+                no_interval=reason,
+            )
+        )
+    return results
+
+
+def _evaluate(coefficients: Sequence[Coefficient], of: Sums) -> Floats:
+    """(b, number of coefficients)"""
+    return np.column_stack([coefficient.of(of) for coefficient in coefficients])
+
+
+def _bounds(
+    units: Units, coefficients: Sequence[Coefficient], interval: Interval, rng: np.random.Generator | None
+) -> _Bounds:
+    if interval.method.draws:
+        assert rng is not None
+        affordable = interval.budget // _steps(units)
+        if affordable >= interval.fewest:
+            return _bootstrap(units, coefficients, interval, min(interval.replicates, affordable), rng)
+    return _jackknife(units, coefficients, interval)
+
+
+def _jackknife(units: Units, coefficients: Sequence[Coefficient], interval: Interval) -> _Bounds:
+    """Leave out one unit at a time; one evaluation per sort of unit, however many there are of it.
+
+    SE^2 = (n - 1) / n sum_u (value without u - their mean)^2, and Student's t with n - 1 degrees of
+    freedom around the value.
+    """
+    n = units.n
+    without = np.concatenate(
+        [
+            _evaluate(coefficients, units.without_one(start, min(start + units.block, len(units))))
+            for start in range(0, len(units), units.block)
+        ]
+    )
+    share = units.multiplicity / n
+    mean = share @ without
+    error = np.sqrt((n - 1) * (share @ (without - mean) ** 2))
+    half = float(special.stdtrit(n - 1, 0.5 + interval.level / 2)) * error
+    values = _evaluate(coefficients, units.total())[0]
+    undefined = units.multiplicity @ np.isnan(without)
+    return _Bounds(values - half, values + half, undefined, n, interval.method.without_drawing)
+
+
+_MULTINOMIAL_STEPS = 15
+"""What one draw of a multinomial's count costs, in draws of a single unit."""
+
+
+def _steps(units: Units) -> int:
+    """What one resample costs, in units drawn; whichever way of drawing is the cheaper."""
+    return max(1, min(units.n, _MULTINOMIAL_STEPS * len(units)))
+
+
+def _bootstrap(
+    units: Units,
+    coefficients: Sequence[Coefficient],
+    interval: Interval,
+    replicates: int,
+    rng: np.random.Generator,
+) -> _Bounds:
+    """Draw as many units as there are, with replacement; quantiles of what that gives.
+
+    How often each sort of unit occurs in a resample is multinomial, so this is the bootstrap over
+    units exactly, and not an approximation of it.
+    """
+    block = max(1, min(units.block, 4_000_000 // max(units.n if len(units) == units.n else len(units), 1)))
+    drawn = np.concatenate(
+        [
+            _evaluate(coefficients, units.weighted(_draw(units, min(block, replicates - start), rng)))
+            for start in range(0, replicates, block)
+        ]
+    )
+    undefined = np.isnan(drawn).sum(axis=0)
+    tail = (1 - interval.level) / 2
+    low, high = np.full((2, len(coefficients)), np.nan)
+    some = undefined < replicates
+    low[some], high[some] = np.nanquantile(drawn[:, some], [tail, 1 - tail], axis=0)
+    return _Bounds(low, high, undefined, replicates, interval.method)
+
+
+def _draw(units: Units, replicates: int, rng: np.random.Generator) -> Ints:
+    """(replicates, u) how often each sort of unit is drawn."""
+    n, sorts = units.n, len(units)
+    if _MULTINOMIAL_STEPS * sorts < n:
+        return rng.multinomial(n, units.multiplicity / n, size=replicates)
+    index = rng.integers(n, size=(replicates, n))
+    if sorts < n:
+        index = np.repeat(np.arange(sorts), units.multiplicity)[index]
+    index += np.arange(replicates)[:, None] * sorts
+    return np.bincount(index.ravel(), minlength=replicates * sorts).reshape(replicates, sorts)

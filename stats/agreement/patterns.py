@@ -1,0 +1,330 @@
+"""How many items were scored how: the one input of every coefficient of agreement.
+
+With two raters and five points there are 15 ways to score an item, with two to five raters 246; a
+million ratings are a few dozen *patterns* and how often each occurs. An item enters a coefficient
+through its pattern alone, so nothing is lost, and resampling items is resampling patterns.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stats.arrays import Array, Bools, Floats, Ints
+
+NA = -1
+"""The rank of "cannot judge"."""
+MISSING = 0
+"""The rank of a score that was not given. Points have the ranks 1 to k."""
+
+_FEW_CODES = 1 << 22
+"""Up to so many codes are counted in a table; more are sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Which items belong together: rows (cluster, pattern, number of items), each pair once.
+
+    `key` names a cluster (the id of a prompt), so that shards which share clusters can be merged.
+    """
+
+    key: Ints
+    pattern: Ints
+    items: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class PatternHistogram:
+    """Patterns of scores on one axis, and how many items show each.
+
+    `values` (k,): the points of the axis, ascending, in its own units.
+    `counts` (P, k): how many scores each point got in a pattern. Rows may repeat.
+    `na` (P,): how many raters could not judge. A missing score leaves no trace at all.
+    `frequency` (P,): how many items show the pattern.
+    """
+
+    values: Floats
+    counts: Ints
+    na: Ints
+    frequency: Ints
+    clusters: Clusters | None = None
+
+    def __post_init__(self) -> None:
+        patterns, points = self.counts.shape
+        if points != _points(self.values).size:
+            raise ValueError(f"{self.values.size} values for {points} points")
+        if self.na.shape != (patterns,) or self.frequency.shape != (patterns,):
+            raise ValueError(f"na and frequency must have {patterns} entries, as counts has")
+        if min(a.min(initial=0) for a in (self.counts, self.na, self.frequency)) < 0:
+            raise ValueError("counts, na and frequency cannot be negative")
+
+    # Ways in
+
+    @classmethod
+    def from_patterns(
+        cls,
+        *,
+        values: npt.ArrayLike,
+        counts: npt.ArrayLike,
+        frequency: npt.ArrayLike,
+        na: npt.ArrayLike | None = None,
+    ) -> Self:
+        """From patterns that were counted elsewhere."""
+        points = _points(values)
+        table = np.asarray(counts, dtype=np.int64).reshape(-1, points.size)
+        return cls(
+            values=points,
+            counts=table,
+            na=np.zeros(len(table), np.int64) if na is None else np.asarray(na, dtype=np.int64),
+            frequency=np.asarray(frequency, dtype=np.int64),
+        )
+
+    @classmethod
+    def from_ratings(
+        cls,
+        *,
+        values: npt.ArrayLike,
+        item: npt.ArrayLike,
+        rank: npt.ArrayLike,
+        cluster: npt.ArrayLike | None = None,
+    ) -> Self:
+        """From one row per rating: `item` (n,) any integers, `rank` (n,) 1..k, `NA` or `MISSING`.
+
+        `cluster` (n,) names the cluster of each rating's item. Raises ValueError for a rank off the
+        scale, and for an item in two clusters.
+        """
+        points = _points(values)
+        items, ranks = np.asarray(item), np.asarray(rank)
+        if ranks.shape != items.shape:
+            raise ValueError(f"{items.size} items and {ranks.size} ranks")
+        if ranks.size and (ranks.min() < NA or ranks.max() > points.size):
+            raise ValueError(f"a rank is outside {NA}..{points.size}")
+        items, n_items = _dense(items)
+        per_item = np.bincount(
+            items[ranks != MISSING] if (ranks == MISSING).any() else items, minlength=n_items
+        )
+        pattern, counts, na = _patterns_of(items, ranks, points.size, per_item)
+        histogram = cls(
+            values=points,
+            counts=counts,
+            na=na,
+            frequency=np.bincount(pattern[per_item > 0], minlength=len(counts)),
+        )
+        if cluster is None:
+            return histogram
+        keys = np.asarray(cluster)
+        if keys.shape != items.shape:
+            raise ValueError(f"{items.size} ratings and {keys.size} clusters")
+        of_item = np.zeros(n_items, np.int64)
+        of_item[items] = keys
+        if not np.array_equal(of_item[items], keys):
+            raise ValueError("an item is in two clusters")
+        return histogram.clustered(of_item[per_item > 0], pattern[per_item > 0])
+
+    @classmethod
+    def from_scores(
+        cls, scores: npt.ArrayLike, *, values: npt.ArrayLike, cluster: npt.ArrayLike | None = None
+    ) -> Self:
+        """From a matrix (n_items, n_raters) of scores in the units of `values`, NaN where there is none.
+
+        `cluster` (n_items,) names the cluster of each item.
+        """
+        points = _points(values)
+        matrix = np.asarray(scores, dtype=np.float64)
+        rank = np.searchsorted(points, matrix).clip(max=points.size - 1)
+        missing = np.isnan(matrix)
+        if not np.array_equal(points[rank][~missing], matrix[~missing]):
+            raise ValueError("a score is not a point of the axis")
+        item = np.repeat(np.arange(len(matrix)), matrix.shape[1])
+        return cls.from_ratings(
+            values=points,
+            item=item,
+            rank=np.where(missing, MISSING, rank + 1).ravel(),
+            cluster=None if cluster is None else np.asarray(cluster)[item],
+        )
+
+    def clustered(self, key: npt.ArrayLike, pattern: npt.ArrayLike) -> Self:
+        """The same items, with the cluster and the pattern of each: two arrays (n_items,)."""
+        keys = np.asarray(key, dtype=np.int64)
+        names, index = np.unique(keys, return_inverse=True)
+        return self._with_clusters(names, index, np.asarray(pattern, np.int64), np.ones(len(keys), np.int64))
+
+    def _with_clusters(self, names: Ints, index: Ints, pattern: Ints, items: Ints) -> Self:
+        width = max(1, len(self.counts))
+        pairs, inverse = np.unique(index * width + pattern, return_inverse=True)
+        clusters = Clusters(
+            key=names[pairs // width],
+            pattern=pairs % width,
+            items=np.bincount(inverse, weights=items, minlength=len(pairs)).astype(np.int64),
+        )
+        return type(self)(self.values, self.counts, self.na, self.frequency, clusters)
+
+    # Together
+
+    def __add__(self, other: "PatternHistogram") -> "PatternHistogram":
+        return merge([self, other])
+
+    # What it says by itself
+
+    @property
+    def scores(self) -> Ints:
+        """(P,) how many scores an item of each pattern has."""
+        scores: Ints = self.counts.sum(axis=1)
+        return scores
+
+    @property
+    def pairable(self) -> Bools:
+        """(P,) whether an item of the pattern has two scores that can be compared."""
+        return self.scores >= 2
+
+    @property
+    def n_items(self) -> int:
+        """Items that somebody scored or could not judge."""
+        return int(self.frequency[(self.scores + self.na) > 0].sum())
+
+    @property
+    def n_scored(self) -> int:
+        """Items with a score."""
+        return int(self.frequency[self.scores > 0].sum())
+
+    @property
+    def n_pairable(self) -> int:
+        return int(self.frequency[self.pairable].sum())
+
+    @property
+    def n_ratings(self) -> int:
+        """Scores given, without "cannot judge"."""
+        return int(self.frequency @ self.scores)
+
+    @property
+    def n_na(self) -> int:
+        return int(self.frequency @ self.na)
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of scores on the same item."""
+        return int(self.frequency @ (self.scores * (self.scores - 1) // 2))
+
+    @property
+    def n_conflicts(self) -> int:
+        """Items that one rater scored and another could not judge."""
+        return int(self.frequency[(self.scores > 0) & (self.na > 0)].sum())
+
+    @property
+    def distribution(self) -> Ints:
+        """(k,) how many scores each point got, on all items."""
+        return self.frequency @ self.counts
+
+    def judged_or_not(self) -> "PatternHistogram":
+        """The same items on a nominal axis of two points: could not judge (0), scored (1)."""
+        return PatternHistogram(
+            values=np.array([0.0, 1.0]),
+            counts=np.column_stack([self.na, self.scores]),
+            na=np.zeros_like(self.na),
+            frequency=self.frequency,
+            clusters=self.clusters,
+        )
+
+
+def merge(histograms: Iterable[PatternHistogram]) -> PatternHistogram:
+    """Histograms of disjoint sets of items of one axis, as one. Clusters are kept if all have them."""
+    parts = list(histograms)
+    if not parts:
+        raise ValueError("nothing to merge")
+    if any(not np.array_equal(part.values, parts[0].values) for part in parts):
+        raise ValueError("histograms of axes with different points cannot be merged")
+    rows = np.concatenate([np.column_stack([part.counts, part.na]) for part in parts])
+    unique, pattern = np.unique(rows, axis=0, return_inverse=True)
+    pattern = pattern.reshape(-1)
+    frequency = np.zeros(len(unique), np.int64)
+    np.add.at(frequency, pattern, np.concatenate([part.frequency for part in parts]))
+    whole = PatternHistogram(parts[0].values, unique[:, :-1], unique[:, -1], frequency)
+    clusters = [part.clusters for part in parts if part.clusters is not None]
+    if len(clusters) < len(parts):
+        return whole
+    starts = np.cumsum([0, *(len(part.counts) for part in parts)])
+    names, index = np.unique(np.concatenate([c.key for c in clusters]), return_inverse=True)
+    return whole._with_clusters(
+        names,
+        index,
+        pattern[np.concatenate([c.pattern + start for c, start in zip(clusters, starts, strict=False)])],
+        np.concatenate([c.items for c in clusters]),
+    )
+
+
+def _points(values: npt.ArrayLike) -> Floats:
+    points = np.asarray(values, dtype=np.float64)
+    if points.ndim != 1 or points.size < 2:
+        raise ValueError("an axis needs two points or more")
+    if not (np.diff(points) > 0).all():
+        raise ValueError("the values of points must be different and in ascending order")
+    return points
+
+
+def _dense(items: Array) -> tuple[Ints, int]:
+    """Items as indices 0..n-1; numbers that are small already are left as they are."""
+    if items.size == 0:
+        return items.astype(np.int64), 0
+    if items.min() >= 0 and items.max() < 2 * items.size + 1024:
+        return items.astype(np.int64, copy=False), int(items.max()) + 1
+    names, index = np.unique(items, return_inverse=True)
+    return index, len(names)
+
+
+def _patterns_of(item: Ints, rank: Array, points: int, per_item: Ints) -> tuple[Ints, Ints, Ints]:
+    """The pattern of each item (n_items,), and the patterns: counts (P, points), na (P,).
+
+    Items without any rating have pattern -1.
+    """
+    base = int(per_item.max(initial=0)) + 1
+    if float(base) ** (points + 1) < 2**53:
+        pattern, digits = _by_number(item, rank, points, per_item, base)
+    else:
+        pattern, digits = _by_sorting(item, rank, points, per_item)
+    if len(digits) and not digits[0].any():  # in either way, "nothing" comes first
+        pattern, digits = pattern - 1, digits[1:]
+    return pattern, digits[:, :points], digits[:, points]
+
+
+def _by_number(item: Ints, rank: Array, points: int, per_item: Ints, base: int) -> tuple[Ints, Ints]:
+    """Write an item's counts as the digits of one number: a sum over its ratings, in any order."""
+    worth = np.zeros(points + 2)  # of a rank: 0 missing, 1..k points, and the last, for -1, NA
+    worth[1:] = float(base) ** np.arange(points + 1)
+    # Doubles hold these whole numbers exactly, as they stay below 2**53.
+    numbers = np.bincount(item, weights=worth[rank], minlength=len(per_item)).astype(np.int64)
+    if base ** (points + 1) <= _FEW_CODES:
+        occurs = np.zeros(base ** (points + 1), bool)
+        occurs[numbers] = True
+        codes = np.flatnonzero(occurs)
+        place = np.zeros(occurs.size, np.int64)
+        place[codes] = np.arange(len(codes))
+        pattern = place[numbers]
+    else:
+        codes, pattern = np.unique(numbers, return_inverse=True)
+    return pattern, codes[:, None] // base ** np.arange(points + 1, dtype=np.int64) % base
+
+
+def _by_sorting(item: Ints, rank: Array, points: int, per_item: Ints) -> tuple[Ints, Ints]:
+    """For long scales and many raters: sort each item's ranks, and tell items apart place by place."""
+    given = rank != MISSING
+    slot = np.where(rank[given] == NA, points, rank[given] - 1).astype(np.int64)
+    keys = np.sort(item[given] * (points + 1) + slot)
+    slot = keys % (points + 1)
+    start = np.cumsum(per_item) - per_item
+    name = np.zeros(len(per_item), np.int64)
+    left = np.arange(len(per_item))
+    for place in range(int(per_item.max(initial=0))):
+        left = left[per_item[left] > place]
+        longer = name[left] * (points + 1) + slot[start[left] + place]
+        # Renumbered at each place, so that no number of raters overflows a name.
+        name[left] = np.unique(longer, return_inverse=True)[1]
+    # Names tell apart the items with the same number of ratings.
+    _, example, pattern = np.unique(
+        per_item * (name.max(initial=0) + 1) + name, return_index=True, return_inverse=True
+    )
+    digits = np.zeros((len(example), points + 1), np.int64)
+    for row, i in enumerate(example):
+        digits[row] = np.bincount(slot[start[i] : start[i] + per_item[i]], minlength=points + 1)
+    return pattern, digits
