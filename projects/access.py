@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django_htmx.middleware import HtmxDetails
 
@@ -23,14 +24,16 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
-MemberView = Callable[Concatenate[Request, Member, P], HttpResponse]
-ProjectView = Callable[Concatenate[Request, str, P], HttpResponse]
+MemberView = Callable[Concatenate[Request, Member, P], HttpResponseBase]
+ProjectView = Callable[Concatenate[Request, str, P], HttpResponseBase]
 
 
 def _for_members(allowed: Q) -> Callable[[MemberView[P]], ProjectView[P]]:
     def decorate(view: MemberView[P]) -> ProjectView[P]:
         @wraps(view)
-        def wrapped(request: Request, project_slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def wrapped(
+            request: Request, project_slug: str, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponseBase:
             members = Member.objects.belonging_to(request.user).filter(allowed).select_related("project")
             return view(request, get_object_or_404(members, project__slug=project_slug), *args, **kwargs)
 

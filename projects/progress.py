@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, F, Func, IntegerField, OuterRef, QuerySet, Subquery
 
@@ -51,7 +51,7 @@ def counts_of(project: Project) -> dict[str, int]:
         .get()
     )
     seats = seats_by_state([project.pk])[project.pk]
-    return {**{what: int(n) for what, n in row.items()}, **seats, "seats": sum(seats.values())}
+    return {**cast("dict[str, int]", row), **seats, "seats": sum(seats.values())}
 
 
 def _count(rows: QuerySet[Any], what: str = "pk") -> Subquery:
