@@ -24,6 +24,7 @@ def logging_config(level: str) -> dict[str, object]:
         "formatters": {
             "one_line": {
                 "()": OneLine,
+                "datefmt": "%Y-%m-%dT%H:%M:%S%z",
                 "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
             }
         },

@@ -1,4 +1,7 @@
-"""Journeys in Chromium: real pages from a live server, a console that must stay silent, axe for accessibility."""
+"""Journeys in Chromium: real pages from a live server, a console that must stay silent, axe for accessibility.
+
+Playwright's own `new_context(locale="ja-JP", java_script_enabled=False)` opens a browser of another kind.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,6 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     """The system's Chromium where there is one (CHROMIUM names another), else the one that Playwright installed."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     return browser_type_launch_args | {"args": FLAGS} | ({"executable_path": found} if found else {})
-
-
-@pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return browser_context_args | {"locale": "en-US", "viewport": {"width": 1280, "height": 900}}
 
 
 @pytest.fixture
