@@ -101,7 +101,11 @@ class Assignment(models.Model):
     seconds = models.FloatField(null=True, blank=True, help_text=_("Time spent on it, idle time left out."))
     comment = models.TextField(blank=True)
     flagged = models.BooleanField(default=False)
-    skip_reason = models.TextField(blank=True)
+    skip_reason = models.TextField(blank=True, help_text=_("Why it was skipped or withdrawn."))
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
     codes = ArrayField(
         models.SmallIntegerField(),
         db_default=models.Value([], output_field=ArrayField(models.SmallIntegerField())),
@@ -165,7 +169,7 @@ class Assignment(models.Model):
                 name="assignment_surplus_means_no_seat",
             ),
             models.CheckConstraint(
-                condition=Q(occasion=1) | Q(occasion__gt=1, purpose="repeat"),
+                condition=Q(occasion=1) | Q(occasion__gt=1, purpose__in=["repeat", "surplus"]),
                 name="assignment_again_means_repeat",
             ),
             models.CheckConstraint(

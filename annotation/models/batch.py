@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pgtrigger
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils.translation import gettext_lazy as _
 
 from projects.models import Member, Project, Rubric, User
@@ -41,6 +41,13 @@ class BatchQuerySet(models.QuerySet["Batch"]):
             | Q(open_to=Batch.OpenTo.GROUP, group=rater.group)
             | Q(Exists(named), open_to=Batch.OpenTo.NAMED),
             project=rater.project_id,
+        )
+
+    def in_order_of_handing_out(self) -> Self:
+        """Training and calibration before the rest, then what is due first, then the oldest."""
+        first = Case(When(purpose__in=[Purpose.TRAINING, Purpose.CALIBRATION], then=0), default=1)
+        return self.exclude(filling=Batch.Filling.LOADED).order_by(
+            first, F("due_on").asc(nulls_last=True), "created_at", "id"
         )
 
 

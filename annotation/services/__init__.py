@@ -1,0 +1,46 @@
+"""What can be done with batches, seats and ratings. Pages, API and commands all come through here."""
+
+from annotation.services.batches import (
+    Preview,
+    Raters,
+    Selection,
+    close,
+    make_batch,
+    new_seed,
+    pause,
+    preview,
+    reopen,
+    resume,
+)
+from annotation.services.claiming import claim_next, extend_lease, give_back, open_seat, renew, skip
+from annotation.services.rubric import axes_of
+from annotation.services.submitting import Outcome, change, submit, submit_and_claim_next
+from annotation.services.withdrawing import TakenOut, release_rater, withdraw, withdraw_rater
+
+__all__ = [
+    "Outcome",
+    "Preview",
+    "Raters",
+    "Selection",
+    "TakenOut",
+    "axes_of",
+    "change",
+    "claim_next",
+    "close",
+    "extend_lease",
+    "give_back",
+    "make_batch",
+    "new_seed",
+    "open_seat",
+    "pause",
+    "preview",
+    "release_rater",
+    "renew",
+    "reopen",
+    "resume",
+    "skip",
+    "submit",
+    "submit_and_claim_next",
+    "withdraw",
+    "withdraw_rater",
+]
