@@ -42,6 +42,11 @@ def _for_members(allowed: Q) -> Callable[[MemberView[P]], ProjectView[P]]:
     return decorate
 
 
+def for_raters(view: MemberView[P]) -> ProjectView[P]:
+    """Let raters of the project through; `view` gets the reader's membership, with its project."""
+    return _for_members(Q(is_rater=True))(view)
+
+
 def for_coordinators(view: MemberView[P]) -> ProjectView[P]:
     """Let coordinators of the project through; `view` gets the reader's membership, with its project."""
     return _for_members(Q(is_coordinator=True))(view)
