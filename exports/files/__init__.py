@@ -10,7 +10,7 @@ here knows of Django or of the database.
 from exports.files.book import Book, Row, Table
 from exports.files.columns import Column, Kind
 from exports.files.formats import FORMATS, Format, Sink, open_book, streamed
-from exports.files.guard import guard, unguard
+from exports.files.guard import guard
 from exports.files.names import file_name, whole_file
 
 __all__ = [
@@ -26,6 +26,5 @@ __all__ = [
     "guard",
     "open_book",
     "streamed",
-    "unguard",
     "whole_file",
 ]

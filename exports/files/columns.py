@@ -27,7 +27,7 @@ class Column:
     name: str
     kind: Kind = Kind.TEXT
     width: int = 14
-    about: str = ""
+    about: object = ""  # text, also a lazy translation
 
 
 def number(value: float) -> str:

@@ -67,20 +67,14 @@ class Sink:
 
 
 def streamed(
-    format_name: str,
-    name: str,
-    columns: Sequence[Column],
-    rows: Iterable[Row],
-    *,
-    bom: bool = False,
+    format_name: str, tables: Iterable[tuple[str, Sequence[Column], Iterable[Row]]], *, bom: bool = False
 ) -> Iterator[bytes]:
-    """The bytes of a file of one table, while its rows come in."""
+    """The bytes of a file, while the rows of its tables (name, columns, rows) come in."""
     sink = Sink()
-    with (
-        open_book(format_name, cast(BinaryIO, sink), bom=bom) as book,
-        book.table(name, columns) as table,
-    ):
-        for chunk in batched(rows, CHUNK):
-            table.write(chunk)
-            yield sink.take()
+    with open_book(format_name, cast(BinaryIO, sink), bom=bom) as book:
+        for name, columns, rows in tables:
+            with book.table(name, columns) as table:
+                for chunk in batched(rows, CHUNK):
+                    table.write(chunk)
+                    yield sink.take()
     yield sink.take()

@@ -3,7 +3,8 @@
 Excel, LibreOffice and Sheets take a cell of a CSV file for a formula when it begins with ``=``, ``+``, ``-`` or ``@``,
 also in full width, or after a tab or a line break. Such text gets an apostrophe in front, which spreadsheets read as
 "this is text". So that the way back is certain, text that already begins with apostrophes and then such a character
-gets one more; all other text stands as it is.
+gets one more; all other text stands as it is. Loading takes the apostrophe away again
+(`projects.tables.delimited.unguarded`).
 """
 
 import re
@@ -17,15 +18,6 @@ def guard(text: str) -> str:
     ("'=1+1", "''=1+1", "'tis", 'a=b')
     """
     return f"'{text}" if _TAKEN_FOR_FORMULA.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """The text that `guard` was given.
-
-    >>> unguard("'=1+1"), unguard("''=1+1"), unguard("'tis"), unguard("=1+1")
-    ('=1+1', "'=1+1", "'tis", '=1+1')
-    """
-    return text[1:] if text.startswith("'") and _TAKEN_FOR_FORMULA.match(text) else text
 
 
 def is_taken_for_formula(text: str) -> bool:

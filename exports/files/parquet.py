@@ -37,7 +37,7 @@ class ParquetTable(Table):
                 pa.field(
                     one.name,
                     _TYPES[one.kind],
-                    metadata={"about": one.about} if one.about else None,
+                    metadata={"about": str(one.about)} if one.about else None,
                 )
                 for one in columns
             ]

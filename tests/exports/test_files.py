@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.files import FORMATS, Column, Kind, file_name, guard, open_book, streamed, unguard, whole_file
+from exports.files import FORMATS, Column, Kind, file_name, guard, open_book, streamed, whole_file
 from exports.files.xlsx import MAX_TEXT, XlsxBook
+from projects.tables.delimited import unguarded as unguard
 
 HOSTILE = [
     "=1+1",
@@ -278,7 +279,7 @@ def test_the_same_rows_make_the_same_bytes_at_another_time(name, monkeypatch):
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_streamed_file_is_the_file_that_is_written_at_once(name):
     rows = [[f"{n}", n / 3, None, n, None, NOON, [], None] for n in range(5000)]
-    pieces = list(streamed(name, "long", LONG, iter(rows)))
+    pieces = list(streamed(name, [("long", LONG, iter(rows))]))
     assert b"".join(pieces) == written(name, LONG, rows)
 
 

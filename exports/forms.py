@@ -1,0 +1,83 @@
+"""What somebody wants to take away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models import Batch
+from exports.files import FORMATS
+from exports.human_eval import HUMAN_EVAL
+from exports.selection import Selection
+from projects.models import Project
+
+WORKBOOK = "workbook"
+
+
+class DownloadForm(forms.Form):
+    """`table` and `format` have defaults, so that an empty address shows the page."""
+
+    table = forms.ChoiceField(
+        label=_("What"),
+        widget=forms.RadioSelect,
+        initial="long",
+        choices=[
+            ("long", _("Ratings, a row per score")),
+            ("wide", _("Ratings, a row per response and rater, a column per axis")),
+            ("prompts", _("Prompts")),
+            ("responses", _("Responses")),
+            ("axes", _("Axes and their points")),
+            (WORKBOOK, _("All of these in one workbook (XLSX)")),
+            (HUMAN_EVAL, _("LLM-jp’s published layout (llm-human-eval-jp, JSON lines)")),
+        ],
+    )
+    format = forms.ChoiceField(
+        label=_("Format"),
+        initial="csv",
+        help_text=_("Of a single table. Excel opens XLSX best; pandas and R read Parquet fastest."),
+        choices=[
+            ("csv", "CSV"),
+            ("tsv", "TSV"),
+            ("xlsx", "XLSX"),
+            ("jsonl", _("JSON lines")),
+            ("parquet", "Parquet"),
+        ],
+    )
+    batch = forms.ModelChoiceField(
+        label=_("Batch"),
+        queryset=Batch.objects.none(),
+        to_field_name="pk",
+        required=False,
+        empty_label=_("all batches"),
+    )
+    bom = forms.BooleanField(
+        label=_("CSV or TSV to be opened in Excel"),
+        help_text=_("Begins with a byte order mark, without which Excel garbles Japanese."),
+        required=False,
+    )
+
+    def __init__(self, data: Any, *, project: Project) -> None:
+        given = {name: data[name] for name in self.base_fields if name in data}
+        defaults = {name: self.base_fields[name].initial for name in ("table", "format")}
+        super().__init__(defaults | given)
+        self.project = project
+        self.fields["batch"].queryset = Batch.objects.filter(project=project)  # type: ignore[attr-defined]
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.project, self.cleaned_data["batch"])
+
+    @property
+    def format_name(self) -> str:
+        """The format that the file is going to have."""
+        table: str = self.cleaned_data["table"]
+        one_table: str = self.cleaned_data["format"]
+        return {WORKBOOK: "xlsx", HUMAN_EVAL: HUMAN_EVAL}.get(table, one_table)
+
+    @property
+    def with_bom(self) -> bool:
+        return (
+            self.cleaned_data["bom"] and self.format_name in FORMATS and FORMATS[self.format_name].takes_bom
+        )
