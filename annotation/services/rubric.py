@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from numbers import Real
 
 from annotation.models import NAReason
 from annotation.services.errors import InvalidScores, Problem
@@ -28,8 +28,8 @@ def axes_of(rubric_id: int) -> tuple[Axis, ...]:
     return axes
 
 
-Given = Mapping[str, "float | int | NAReason | str | None"]
-"""What a rater gives, by key of the axis: a value, or a reason why it cannot be judged."""
+Given = Mapping[str, object]
+"""What a rater gives, by key of the axis: a value, or an NAReason why it cannot be judged. Unchecked."""
 
 
 def checked(given: Given, *, rubric_id: int) -> list[tuple[Axis, float | None, NAReason | None]]:
@@ -49,13 +49,13 @@ def checked(given: Given, *, rubric_id: int) -> list[tuple[Axis, float | None, N
             else:
                 scores.append((axis, None, NAReason(answer)))
         elif (
-            isinstance(answer, bool)
-            or not math.isfinite(answer)
-            or not any(answer == point.value for point in axis.points.all())
+            isinstance(answer, Real)
+            and not isinstance(answer, bool)
+            and any(answer == point.value for point in axis.points.all())
         ):
-            problems[axis.key] = Problem.OFF_SCALE
-        else:
             scores.append((axis, float(answer), None))
+        else:
+            problems[axis.key] = Problem.OFF_SCALE
     known = {axis.key for axis in axes}
     problems |= {key: Problem.UNKNOWN_AXIS for key in given if key not in known}
     if problems:
