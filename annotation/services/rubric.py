@@ -48,11 +48,9 @@ def checked(given: Given, *, rubric_id: int) -> list[tuple[Axis, float | None, N
                 problems[axis.key] = Problem.NA_NOT_ALLOWED
             else:
                 scores.append((axis, None, NAReason(answer)))
-        elif (
-            isinstance(answer, Real)
-            and not isinstance(answer, bool)
-            and any(answer == point.value for point in axis.points.all())
-        ):
+        elif isinstance(answer, bool):  # for Python that is 0 or 1
+            problems[axis.key] = Problem.OFF_SCALE
+        elif isinstance(answer, Real) and any(answer == point.value for point in axis.points.all()):
             scores.append((axis, float(answer), None))
         else:
             problems[axis.key] = Problem.OFF_SCALE

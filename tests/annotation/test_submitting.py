@@ -492,7 +492,7 @@ def test_submitting_and_going_on_asks_the_database_a_fixed_number_of_times(
 ):
     create_batch(project, items=[create_item(project) for _ in range(4)])
     _, seat = send(rater, claim_next(rater=rater), how=submit_and_claim_next)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         send(rater, seat, how=submit_and_claim_next)
 
 
