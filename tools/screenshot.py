@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PASSWORD = "hyotei-demo"  # of the demo accounts, no secret: `manage.py load_demo` prints it
+PASSWORD = "hyotei-demo"  # noqa: S105  # of the demo accounts, no secret: `manage.py load_demo` prints it
 SIZE = {"width": 1280, "height": 860}
 
 

@@ -41,21 +41,33 @@ EXCEPTIONS: Mapping[tuple[str, str], Mapping[str, float]] = {
 }
 # What somebody who reads attentively would remark; said by some of the raters only.
 REMARKS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("demo-ja-01", "kazaguruma-8b"): ("日付が6月18日になっている。台風の話も依頼にない。", "納品日が違うので、このままでは送れません。"),
+    ("demo-ja-01", "kazaguruma-8b"): (
+        "日付が6月18日になっている。台風の話も依頼にない。",
+        "納品日が違うので、このままでは送れません。",
+    ),
     ("demo-ja-01", "mameshiba-1b"): ("内容は合っているが、取引先に送る文面ではない。",),
-    ("demo-ja-02", "kazaguruma-8b"): ("set は挿入順を保ちません。", "`in` での比較なら O(n) ではなく O(n²) です。"),
+    ("demo-ja-02", "kazaguruma-8b"): (
+        "set は挿入順を保ちません。",
+        "`in` での比較なら O(n) ではなく O(n²) です。",
+    ),
     ("demo-ja-02", "mameshiba-1b"): ("並べ替えているだけで、重複が残る。",),
     ("demo-ja-03", "kazaguruma-8b"): ("和の種類を同様に確からしいとみなしている。答えは 5/12。",),
     ("demo-ja-04", "kazaguruma-8b"): ("のぞみで1時間50分は速すぎる。料金も違う。",),
     ("demo-ja-05", "kazaguruma-8b"): ("『枕草子』の冒頭ではない。",),
     ("demo-ja-05", "mameshiba-1b"): ("よくある誤解のほうを本来の意味として説明している。",),
-    ("demo-ja-06", "kazaguruma-8b"): ("80字を大きく超えている。二倍、一本もない、など本文と違う。", "要約になっていない。"),
+    ("demo-ja-06", "kazaguruma-8b"): (
+        "80字を大きく超えている。二倍、一本もない、など本文と違う。",
+        "要約になっていない。",
+    ),
     ("demo-ja-06", "mameshiba-1b"): ("要点がなく、感想になっている。",),
     ("demo-ja-07", "kazaguruma-8b"): ("「休日も勉強を」は、相談への答えとしてどうか。",),
     ("demo-ja-08", "kazaguruma-8b"): ("終電を逃したのに電車で帰っている。",),
     ("demo-ja-09", "kazaguruma-8b"): ("兼六園を造ったのは前田家。香箱ガニは雌。",),
     ("demo-ja-09", "mameshiba-1b"): ("金沢は石川県です。",),
-    ("demo-ja-10", "kazaguruma-8b"): ("太陽の温度は夕方に下がらない。", "途中から小学生には読めない説明になる。"),
+    ("demo-ja-10", "kazaguruma-8b"): (
+        "太陽の温度は夕方に下がらない。",
+        "途中から小学生には読めない説明になる。",
+    ),
     ("demo-ja-10", "mameshiba-1b"): ("前半が英語。",),
     ("demo-ja-11", "kazaguruma-8b"): ("1と3は直っていない。",),
     ("demo-ja-12", "kazaguruma-8b"): ("五・七・五になっていない。季重なり。",),
@@ -96,7 +108,9 @@ class SimulatedRaters:
         key = (prompt, model, turn)
         if key not in self._qualities:
             own = np.array([EXCEPTIONS.get((prompt, model), {}).get(axis, 0.0) for axis in AXES])
-            spread = self.rng.normal(0, SPREAD_OF_RESPONSES, len(AXES)) + self.rng.normal(0, SPREAD_OF_RESPONSES / 2)
+            spread = self.rng.normal(0, SPREAD_OF_RESPONSES, len(AXES)) + self.rng.normal(
+                0, SPREAD_OF_RESPONSES / 2
+            )
             self._qualities[key] = np.array(QUALITY[model]) + own + spread
         return self._qualities[key]
 

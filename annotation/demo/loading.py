@@ -1,0 +1,194 @@
+"""Making the demo project: loaded, handed out and rated through the same services as a real study."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from annotation import services
+from annotation.demo.simulation import SimulatedRaters
+from annotation.models import Assignment, Batch, NAReason
+from projects import demo
+from projects.accounts import next_pseudonym
+from projects.loading import load
+from projects.models import Member, Project, User
+from projects.rubric_files import make_project, read_rubric
+
+SLUG = "demo"
+PASSWORD = "hyotei-demo"  # noqa: S105  # known to everybody, and said so where the accounts are made
+ACCOUNTS = {
+    "rater1": {"is_rater": True},
+    "rater2": {"is_rater": True},
+    "rater3": {"is_rater": True},
+    "coordinator": {"is_coordinator": True},
+    "researcher": {"is_researcher": True},
+}
+SEED = 20261122
+SIMULATED = 8
+FIRST_ROUND = [
+    "business",
+    "language",
+    "summarization",
+    "advice",
+    "fiction",
+    "knowledge",
+    "creative",
+    "culture",
+]
+SECOND_ROUND = ["coding", "math", "writing", "science"]
+# How many of the second round each has rated before anybody looks at the demo.
+DONE_BY_HAND = {"rater1": 4, "rater2": 3, "rater3": 1}
+DONE_BY_SIMULATED = 2
+
+
+class AccountsExist(Exception):
+    """Names of the demo's accounts are taken by accounts that the demo did not make."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = list(names)
+
+
+def is_there() -> bool:
+    return Project.objects.filter(slug=SLUG).exists()
+
+
+@transaction.atomic
+def load_demo() -> bool:
+    """Make the demo project, or leave it as it is; says whether it was made."""
+    if is_there():
+        return False
+    if taken := list(User.objects.filter(username__in=ACCOUNTS).values_list("username", flat=True)):
+        raise AccountsExist(sorted(taken))
+    project = make_project(
+        slug=SLUG,
+        spec=read_rubric("llm-jp"),
+        name="Demo: four invented models",
+        name_ja="デモ：架空の4モデルの評価",
+        is_simulated=True,
+    )
+    people = {name: _person(project, name, roles) for name, roles in ACCOUNTS.items()}
+    simulated = [_simulated_rater(project) for _ in range(SIMULATED)]
+    load(project=project, files=[Path(demo.__path__[0]) / "prompts_and_responses.jsonl"])
+    _first_round(project, simulated, by=people["coordinator"].user)
+    _second_round(project, people, simulated)
+    return True
+
+
+def close_accounts() -> int:
+    """Make the demo's accounts unusable; answers how many were open."""
+    return _open_accounts().update(is_active=False)
+
+
+def accounts_are_open() -> bool:
+    return _open_accounts().exists()
+
+
+def _open_accounts() -> QuerySet[User]:
+    members = Member.objects.filter(project__slug=SLUG)
+    return User.objects.filter(username__in=ACCOUNTS, memberships__in=members, is_active=True)
+
+
+def _person(project: Project, name: str, roles: dict[str, bool]) -> Member:
+    user = User.objects.create_user(name, password=PASSWORD)
+    return Member.objects.create(project=project, user=user, pseudonym=next_pseudonym(project), **roles)
+
+
+def _simulated_rater(project: Project) -> Member:
+    return Member.objects.create(
+        project=project,
+        pseudonym=next_pseudonym(project),
+        kind=Member.Kind.SIMULATED,
+        is_rater=True,
+        group="simulated",
+    )
+
+
+def _first_round(project: Project, raters: Sequence[Member], by: User | None) -> None:
+    """A finished batch: planned seats, all of them rated, closed."""
+    batch = services.make_batch(
+        project=project,
+        name="Round 1",
+        by=by,
+        raters_per_item=3,
+        filling=Batch.Filling.PLANNED,
+        seed=SEED,
+        raters=services.Raters.of_group("simulated"),
+        categories=FIRST_ROUND,
+    )
+    minds = SimulatedRaters(raters=len(raters), seed=SEED)
+    for index, rater in enumerate(raters):
+        while _rate_next(rater, batch, minds, index):
+            pass
+    services.close(batch=batch)
+    _backdate(batch, begin=timezone.now() - timedelta(days=12), days=4)
+
+
+def _second_round(project: Project, people: dict[str, Member], simulated: Sequence[Member]) -> None:
+    """A batch under way: some have begun, and there are seats for whoever logs in."""
+    batch = services.make_batch(
+        project=project,
+        name="Round 2",
+        by=people["coordinator"].user,
+        raters_per_item=2,
+        order=Batch.Order.BY_PROMPT,
+        seed=SEED + 1,
+        categories=SECOND_ROUND,
+    )
+    work = [(people[name], count) for name, count in DONE_BY_HAND.items()]
+    work += [(rater, DONE_BY_SIMULATED) for rater in simulated]
+    minds = SimulatedRaters(raters=len(work), seed=SEED + 1)
+    for index, (rater, count) in enumerate(work):
+        for _ in range(count):
+            _rate_next(rater, batch, minds, index)
+    _backdate(batch, begin=timezone.now() - timedelta(days=2), days=1)
+
+
+def _rate_next(rater: Member, batch: Batch, minds: SimulatedRaters, index: int) -> bool:
+    """Have the rater take a seat and fill it; false when nothing is left."""
+    assignment = services.claim_next(rater=rater, batch=batch)
+    if assignment is None:
+        return False
+    item = assignment.item
+    said = minds.rate(
+        index,
+        prompt=item.prompt.key,
+        model=item.response.model.name,
+        turn=item.turn,
+        length=len(item.response.turns[item.turn - 1]),
+    )
+    services.submit(
+        rater=rater,
+        assignment_key=assignment.key,
+        submission_id=uuid.uuid4(),
+        scores={
+            axis: NAReason.NO_KNOWLEDGE if value is None else value for axis, value in said.scores.items()
+        },
+        comment=said.comment,
+        seconds=said.seconds,
+    )
+    return True
+
+
+def _backdate(batch: Batch, *, begin: datetime, days: int) -> None:
+    """Spread the batch's ratings over `days`, one rater's after the other: nobody rates forty items in a second."""
+    rng = np.random.default_rng(batch.seed)
+    done = list(Assignment.objects.filter(batch=batch).submitted().order_by("rater", "submitted_at"))
+    clocks: dict[int | None, datetime] = {}
+    per_rater = {rater: sum(a.rater_id == rater for a in done) for rater in {a.rater_id for a in done}}
+    for assignment in done:
+        rater = assignment.rater_id
+        pause = timedelta(days=days) / (per_rater[rater] + 1) * float(rng.uniform(0.5, 1.0))
+        assignment.opened_at = clocks.get(rater, begin) + pause
+        assignment.submitted_at = assignment.opened_at + timedelta(seconds=assignment.seconds or 60)
+        clocks[rater] = assignment.submitted_at
+    Assignment.objects.bulk_update(done, ["opened_at", "submitted_at"])
+    closed = {"closed_at": max(clocks.values())} if batch.state == Batch.State.CLOSED else {}
+    Batch.objects.filter(pk=batch.pk).update(created_at=begin, **closed)
