@@ -1,0 +1,1 @@
+"""Layouts of files, each turning rows into records."""

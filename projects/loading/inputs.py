@@ -1,0 +1,87 @@
+"""Which files a load is made of: those that are named, and those of folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from projects.loading.options import Source
+from projects.tables import Place, Problem, Refused, listed, say
+from projects.tables.messages import _
+
+SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".ndjson")
+#: Of an MT-Bench folder: the rest of it is not loaded from here.
+ANSWERS = "model_answer"
+#: What folders of ours hold besides data.
+ABOUT = {"manifest.json", "metadata.json"}
+
+
+def expand(files: Sequence[Source | Path]) -> list[Source]:
+    """Files as they are, folders as the files in them that can be loaded. Raises Refused."""
+    found: list[Source] = []
+    for file in files:
+        source = file if isinstance(file, Source) else Source(file)
+        found.extend(_in_folder(source.path) if source.path.is_dir() else [source])
+    return found
+
+
+def _in_folder(folder: Path) -> list[Source]:
+    if questions := sorted(folder.glob("question*.jsonl")):
+        files = [*questions[:1], *sorted((folder / ANSWERS).rglob("*.jsonl"))]
+    else:
+        files = [
+            path
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+            and path.suffix.lower() in SUFFIXES
+            and path.name not in ABOUT
+            and path.name[0] != "."
+        ]
+    if not files:
+        reason = say(
+            _("In this folder is nothing that can be loaded: %(suffixes)s."), suffixes=listed(SUFFIXES)
+        )
+        raise Refused(Problem(reason, Place(folder.name)))
+    return [Source(path, path.relative_to(folder).as_posix()) for path in files]
+
+
+def read_model_names(path: Path, name: str = "") -> dict[str, str]:
+    """Names of models by the letters of a file that anonymised them: a JSON object, or lines "llm_a,GPT-4". Raises
+    Refused."""
+    place = Place(name or path.name)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as bad:
+        reason = say(_("This file cannot be opened: %(what)s"), what=str(bad))
+        raise Refused(Problem(reason, place)) from None
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError as bad:
+            raise Refused(Problem(say(_("This is not JSON: %(what)s"), what=str(bad)), place)) from None
+        names = dict(found)
+    else:
+        names = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip():
+                continue
+            letter, separator, model = line.replace("\t", ",").partition(",")
+            if not separator or not model.strip():
+                reason = say(_("Each line has a letter and a name, parted by a comma: llm_a,GPT-4."))
+                raise Refused(Problem(reason, Place(place.file, number)))
+            names[letter.strip()] = model.strip().strip('"')
+    check_model_names(names, place)
+    return names
+
+
+def check_model_names(names: Mapping[str, object], place: Place) -> None:
+    for letter, model in names.items():
+        if not isinstance(model, str) or not model.strip() or len(model) > 300:
+            raise Refused(
+                Problem(say(_("Here should be a name of 1 to 300 characters.")), place, str(letter))
+            )
+    twice = {model for model in names.values() if list(names.values()).count(model) > 1}
+    if twice:
+        reason = say(_("Two letters have the same name: %(names)s."), names=listed(sorted(map(str, twice))))
+        raise Refused(Problem(reason, place))

@@ -1,0 +1,119 @@
+"""One load while it is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+
+from projects.loading.fields import Columns
+from projects.loading.options import Options
+from projects.loading.records import Record
+from projects.loading.store import Store
+from projects.models import Axis, Project, Rubric
+from projects.tables import Message, Place, Problem, Problems, Row, Table, quoted, say
+from projects.tables.messages import _
+
+#: Called now and then with how much was read, how much there is, and what is being done. May raise to stop.
+Progress = Callable[[int, int, str], None]
+
+
+class Loading:
+    """What stores and formats share: the project, what was found, what was counted."""
+
+    def __init__(self, *, project: Project, options: Options) -> None:
+        self.project = project
+        self.options = options
+        self.problems = Problems()
+        self.conflicts = Problems()
+        self.created: dict[str, int] = {}
+        self.unchanged: dict[str, int] = {}
+        self.tables: list[Table] = []
+        self._numbers: dict[int, int] = {}
+        self._columns: dict[int, Columns] = {}
+        self._rows: dict[int, int] = {}
+        self._stores: dict[str, Store] = {}
+        self._store_types: dict[str, type[Store]] = {}
+
+    def use(self, store_types: dict[str, type[Store]]) -> None:
+        self._store_types = store_types
+
+    def add(self, table: Table, columns: Columns) -> None:
+        number = len(self.tables)
+        self._numbers[id(table)] = number
+        self._columns[number] = columns
+        self.tables.append(table)
+
+    def number_of(self, table: Table) -> int:
+        return self._numbers[id(table)]
+
+    def place(self, file: int, line: int, column: str = "") -> Place:
+        return self.tables[file].place(line, column)
+
+    def column(self, file: int, field: str) -> str:
+        return self._columns[file].of(field)
+
+    def take(self, record: Record) -> None:
+        if record.kind not in self._stores:
+            store = self._stores[record.kind] = self._store_types[record.kind](self)
+            store.open()
+        self._stores[record.kind].take(record)
+
+    @property
+    def stores(self) -> list[Store]:
+        """Those that took something, in the order in which they settle."""
+        return sorted(self._stores.values(), key=lambda store: store.order)
+
+    @cached_property
+    def rubric(self) -> Rubric | None:
+        found: Rubric | None = self.project.current_rubric()
+        return found
+
+    @cached_property
+    def axes(self) -> list[Axis]:
+        """The axes of the newest rubric, with their points."""
+        return list(Axis.objects.filter(rubric=self.rubric).with_points()) if self.rubric else []
+
+    def unknown_prompt(self, key: str) -> tuple[Message, Message]:
+        """Reason and advice for an id that no prompt has; where a spreadsheet changed it, the one that was meant."""
+        for meant in _meant(key):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT key FROM projects_prompt WHERE project_id = %s AND key = %s",
+                    [self.project.pk, meant],
+                )
+                if cursor.fetchone():
+                    advice = say(
+                        _("There is a prompt “%(id)s”: a spreadsheet may have taken the id for a number."),
+                        id=meant,
+                    )
+                    return say(_("There is no prompt “%(id)s”."), id=quoted(key)), advice
+        advice = say(_("Load the prompts first, or together with this file."))
+        return say(_("There is no prompt “%(id)s”."), id=quoted(key)), advice
+
+    def tell_skipped(self, row: Row) -> None:
+        """An answer that only says that generating it failed, left out as asked."""
+        reason = say(_("This is no answer, but says that generating it failed; it was left out."))
+        self.problems.warn(Problem(reason, row.place()))
+
+    def count_rows(self, table: Table, rows: int) -> None:
+        self._rows[self.number_of(table)] = rows
+
+    def report_files(self) -> list[dict[str, Any]]:
+        return [
+            {"name": table.name, **table.facts(), "rows": self._rows.get(number)}
+            for number, table in enumerate(self.tables)
+        ]
+
+
+def _meant(key: str) -> list[str]:
+    """What an id may have been before a spreadsheet took it for a number.
+
+    >>> _meant("12.0"), _meant("7"), _meant("a")
+    (['12'], ['07', '007', '0007'], [])
+    """
+    if key.endswith(".0") and key[:-2].isdigit():
+        return [key[:-2]]
+    return [key.zfill(width) for width in range(len(key) + 1, len(key) + 4)] if key.isdigit() else []

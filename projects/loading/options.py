@@ -1,0 +1,40 @@
+"""How a load is to be done, as far as the files do not say it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, and what people call it: that of an upload is not where it lies."""
+
+    path: Path
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.path.name
+
+
+@dataclass(frozen=True)
+class Options:
+    #: Name of the format; "" to tell it from what the files hold.
+    format: str = ""
+    #: Which column holds a field, where it is not called like the field.
+    columns: Mapping[str, str] = field(default_factory=dict)
+    #: What stands for "cannot judge" in a column of scores, besides an empty cell.
+    na_values: tuple[str, ...] = ()
+    #: Whether a rater's later scores of the same item are repeats rather than mistakes.
+    repeats: bool = False
+    #: Names of language models for the letters of a file that anonymised them.
+    model_names: Mapping[str, str] = field(default_factory=dict)
+    #: Name of the batch that holds loaded ratings; "" to name it after the file.
+    batch: str = ""
+    #: Whether answers that only say that generating them failed are left out, rather than refused.
+    skip_failed: bool = False
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""

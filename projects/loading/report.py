@@ -1,0 +1,71 @@
+"""What came of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from projects.tables import Problem
+from projects.tables.messages import Translate, untranslated
+
+#: Always told, also when there was none: scripts look for them.
+COUNTED = ("prompts", "models", "responses", "raters", "ratings", "judge_scores")
+
+
+@dataclass
+class Report:
+    """Counts are of what files hold: a rating is one score, a conversation of two turns one response.
+
+    Of each kind of problem the first 20 are kept; the numbers say how many there were.
+    """
+
+    created: Mapping[str, int] = field(default_factory=dict)
+    unchanged: Mapping[str, int] = field(default_factory=dict)
+    conflicts: list[Problem] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    n_conflicts: int = 0
+    n_errors: int = 0
+    n_warnings: int = 0
+    #: What was found out about each file: name, format, encoding, rows.
+    files: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.n_errors or self.n_conflicts)
+
+    @property
+    def adds_nothing(self) -> bool:
+        return not self.refused and not any(self.created.values())
+
+    def as_json(self, translate: Translate = untranslated) -> dict[str, Any]:
+        return {
+            "created": {
+                name: self.created.get(name, 0) for name in (*COUNTED, *(set(self.created) - set(COUNTED)))
+            },
+            "unchanged": {
+                name: self.unchanged.get(name, 0)
+                for name in (*COUNTED, *(set(self.unchanged) - set(COUNTED)))
+            },
+            "conflicts": [problem.as_json(translate) for problem in self.conflicts],
+            "errors": [problem.as_json(translate) for problem in self.errors],
+            "warnings": [problem.as_json(translate) for problem in self.warnings],
+            "n_conflicts": self.n_conflicts,
+            "n_errors": self.n_errors,
+            "n_warnings": self.n_warnings,
+            "files": self.files,
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class NotLoaded(Exception):
+    """Something was refused, so nothing was loaded; `report` says what."""
+
+    def __init__(self, report: Report) -> None:
+        first = (report.errors or report.conflicts)[:1]
+        super().__init__(str(first[0]) if first else "nothing was loaded")
+        self.report = report

@@ -1,0 +1,217 @@
+"""Loading: all of it or nothing, and as often as one likes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.db import connection, transaction
+
+from projects.loading import registry
+from projects.loading.fields import BadRow
+from projects.loading.formats.base import Format
+from projects.loading.inputs import expand
+from projects.loading.loading import Loading, Progress
+from projects.loading.options import Options, Source
+from projects.loading.recognising import format_named, format_of
+from projects.loading.report import NotLoaded, Report
+from projects.models import Project
+from projects.tables import Place, Problem, Refused, Table, listed, open_table, say
+from projects.tables.messages import _
+
+#: Between two looks at how far it is, and at whether somebody wants it stopped.
+ROWS_BETWEEN = 200
+#: What holds other loads of the same project back until this one is done; the number only has to be ours.
+LOCK = 0x4C4F4144
+DEFAULTS = Options()
+
+
+class Stopped(Exception):
+    """Somebody wanted it to stop; nothing was loaded."""
+
+
+class _DryRun(Exception):
+    pass
+
+
+def load(
+    *,
+    project: Project,
+    files: Sequence[Source | Path],
+    options: Options = DEFAULTS,
+    progress: Progress | None = None,
+) -> Report:
+    """Load everything that the files hold into the project, or nothing.
+
+    What is there already is left as it is and counted as unchanged. Raises NotLoaded, with the report, when anything
+    contradicts what is known or cannot be read; and lets through whatever `progress` raises to stop it.
+    """
+    report = _load(project, files, options, progress, dry_run=False)
+    if report.refused:
+        raise NotLoaded(report)
+    return report
+
+
+def try_load(
+    *,
+    project: Project,
+    files: Sequence[Source | Path],
+    options: Options = DEFAULTS,
+    progress: Progress | None = None,
+) -> Report:
+    """What `load` would do; nothing is kept."""
+    return _load(project, files, options, progress, dry_run=True)
+
+
+class _Refused(Exception):
+    pass
+
+
+def _load(
+    project: Project,
+    files: Sequence[Source | Path],
+    options: Options,
+    progress: Progress | None,
+    *,
+    dry_run: bool,
+) -> Report:
+    started = time.monotonic()
+    loading = Loading(project=project, options=options)
+    try:
+        with transaction.atomic():
+            _lock(project)
+            _run(loading, files, progress or _quiet)
+            if loading.problems or loading.conflicts:
+                raise _Refused
+            if dry_run:
+                raise _DryRun
+    except (_DryRun, _Refused):
+        pass
+    refused = bool(loading.problems or loading.conflicts)
+    return Report(
+        created={} if refused else loading.created,
+        unchanged={} if refused else loading.unchanged,
+        conflicts=loading.conflicts.errors,
+        errors=loading.problems.errors,
+        warnings=loading.problems.warnings,
+        n_conflicts=loading.conflicts.n_errors,
+        n_errors=loading.problems.n_errors,
+        n_warnings=loading.problems.n_warnings,
+        files=loading.report_files(),
+        seconds=time.monotonic() - started,
+        dry_run=dry_run,
+    )
+
+
+def _lock(project: Project) -> None:
+    """One load of a project at a time: two would each see the other's rows as missing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, project.pk])
+
+
+def _run(loading: Loading, files: Sequence[Source | Path], progress: Progress) -> None:
+    formats = _open(loading, files)
+    if loading.problems:
+        return
+    loading.use(registry.stores())
+    try:
+        whole = sum(table.path.stat().st_size for table in loading.tables)
+        done = 0
+        for form in formats:
+            _read(loading, form, progress, done, whole)
+            done += form.table.path.stat().st_size
+    except Refused as refused:
+        loading.problems.add(refused.problem)
+    if loading.problems:  # what was left out would be missed further on
+        return
+    for store in loading.stores:
+        store.flush()
+    for store in loading.stores:
+        progress(whole, whole, store.kind)
+        store.settle()
+    for store in loading.stores:
+        store.close()
+
+
+def _open(loading: Loading, files: Sequence[Source | Path]) -> list[Format]:
+    """Each file as a table with its layout; what is wrong with any of them is told for all at once."""
+    formats: list[Format] = []
+    try:
+        if loading.options.format:
+            format_named(loading.options.format)
+        sources = expand(files)
+    except Refused as refused:
+        loading.problems.add(refused.problem)
+        return []
+    options = loading.options
+    for source in sources:
+        try:
+            table = open_table(
+                source.path,
+                name=source.shown,
+                encoding=options.encoding,
+                delimiter=options.delimiter,
+                sheet=options.sheet,
+            )
+            form = format_of(table, loading)
+        except Refused as refused:
+            loading.problems.add(refused.problem)
+            continue
+        _tell_guess(loading, table)
+        loading.add(table, form.columns_of(table, loading))
+        formats.append(form)
+    if not loading.problems:
+        _check_columns(loading, formats)
+    return formats
+
+
+def _tell_guess(loading: Loading, table: Table) -> None:
+    if "encoding_guessed" in (facts := table.facts()):
+        reason = say(_("The encoding was guessed to be %(encoding)s."), encoding=facts["encoding"])
+        advice = say(_("Look at the text; if it is wrong, name the encoding."))
+        loading.problems.warn(Problem(reason, Place(table.name), advice=advice))
+
+
+def _check_columns(loading: Loading, formats: Sequence[Format]) -> None:
+    """Columns that were said to hold something: the fields must exist, and so must the columns."""
+    for field, column in loading.options.columns.items():
+        known = {name for form in formats for name in form.fields(loading)}
+        if field not in known:
+            reason = say(
+                _("There is no field “%(field)s”; there are: %(fields)s."),
+                field=field,
+                fields=listed(sorted(known), 60),
+            )
+            loading.problems.add(Problem(reason))
+        elif not any(
+            column in table.columns or table.format in ("jsonl", "json") for table in loading.tables
+        ):
+            columns = listed(dict.fromkeys(name for table in loading.tables for name in table.columns), 30)
+            reason = say(
+                _("There is no column “%(column)s” to hold %(field)s; there are: %(columns)s."),
+                column=column,
+                field=field,
+                columns=columns,
+            )
+            loading.problems.add(Problem(reason))
+
+
+def _read(loading: Loading, form: Format, progress: Progress, done: int, whole: int) -> None:
+    table = form.table
+    size = table.path.stat().st_size
+    n = 0
+    for n, row in enumerate(table.rows(loading.problems), 1):
+        if n % ROWS_BETWEEN == 1:
+            progress(done + table.position * size // max(1, table.size), whole, "reading")
+        try:
+            for record in form.records(row):
+                loading.take(record)
+        except BadRow as bad:
+            loading.problems.add_all(bad.problems)
+    form.finish()
+    loading.count_rows(table, n)
+
+
+def _quiet(done: int, whole: int, what: str) -> None:
+    pass

@@ -1,0 +1,167 @@
+"""Where records go: a table of the transaction's own first, then what is new of them into the project."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import connection
+
+from projects.loading.records import Record
+from projects.tables import Message, Place, Problem, Problems, say
+from projects.tables.messages import _
+
+if TYPE_CHECKING:
+    from projects.loading.loading import Loading
+
+COPIED_AT_ONCE = 500
+SHOWN_OF_A_TEXT = 90
+BEFORE_DIFFERENCE = 25
+
+
+class Store(ABC):
+    """Takes records of one kind: `take` copies them into a temporary table, `settle` compares and inserts.
+
+    Names of tables and columns are constants of the classes; values only ever travel as parameters.
+    """
+
+    kind: ClassVar[str]
+    #: Stores settle in this order: what others point at comes first.
+    order: ClassVar[int]
+    staging: ClassVar[str]
+    #: Columns of the staging table besides n, file and line, with their types.
+    columns: ClassVar[Mapping[str, str]]
+
+    def __init__(self, loading: Loading) -> None:
+        self.loading = loading
+        self.project = loading.project
+        self.taken = 0
+        self._waiting: list[Sequence[Any]] = []
+
+    def open(self) -> None:
+        columns = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
+        self.run(
+            f"CREATE TEMPORARY TABLE {self.staging} (n bigint GENERATED ALWAYS AS IDENTITY,"
+            f" file smallint, line integer, {columns}) ON COMMIT DROP"
+        )
+
+    def close(self) -> None:
+        self.run(f"DROP TABLE {self.staging}")
+
+    def take(self, record: Any) -> None:
+        row: Record = record
+        staged = self.staged(record)
+        if staged is not None:
+            self.taken += 1
+            self._waiting.append((self.loading.number_of(row.row.table), row.row.line, *staged))
+            if len(self._waiting) >= COPIED_AT_ONCE:
+                self.flush()
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        names = ", ".join(["file", "line", *self.columns])
+        with connection.cursor() as cursor, cursor.copy(f"COPY {self.staging} ({names}) FROM STDIN") as copy:
+            for row in self._waiting:
+                copy.write_row(row)
+        self._waiting.clear()
+
+    @abstractmethod
+    def staged(self, record: Any) -> Sequence[Any] | None:
+        """The record as a row of the staging table. What is wrong with it raises BadRow; None leaves it out."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Tell what contradicts the project or itself, insert what is new, and count both.
+
+        After an error nothing will be kept, but what can still be found out is.
+        """
+
+    # Helpers of those who settle
+
+    def run(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Execute; answers how many rows were written."""
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return int(cursor.rowcount)
+
+    def value(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return list(cursor.fetchall())
+
+    def found(
+        self,
+        sql: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        into: Problems | None = None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """The first rows of a query for what is wrong; the others are only counted, `into` errors by default."""
+        into = into or self.loading.problems
+        most = into.most
+        rows = self.rows(f"SELECT *, count(*) OVER () FROM ({sql}) AS found LIMIT {most}", params)  # noqa: S608
+        for row in rows:
+            yield row[:-1]
+        if rows:
+            into.n_errors += rows[0][-1] - len(rows)
+
+    def place(self, file: int, line: int, field: str = "") -> Place:
+        return self.loading.place(file, line, field)
+
+    def column(self, file: int, field: str) -> str:
+        return self.loading.column(file, field)
+
+    def error(
+        self, file: int, line: int, field: str, reason: Message, advice: Message | None = None, **more: Any
+    ) -> None:
+        column = self.column(file, field)
+        self.loading.problems.add(Problem(reason, self.place(file, line, column), column, advice, **more))
+
+    def conflict(
+        self, file: int, line: int, field: str, reason: Message, known: str, given: str, **more: Any
+    ) -> None:
+        """Something known says otherwise: told with both sides."""
+        column = self.column(file, field)
+        known, given = apart(known, given)
+        said = say(
+            _("%(what)s Known: “%(known)s”. In the file: “%(given)s”."), what=reason, known=known, given=given
+        )
+        self.loading.conflicts.add(
+            Problem(said, self.place(file, line, column), column, known=known, given=given, **more)
+        )
+
+    def warn(self, file: int, line: int, field: str, reason: Message, *, times: int = 1) -> None:
+        column = self.column(file, field) if field else ""
+        self.loading.problems.warn(Problem(reason, self.place(file, line, column), column), times=times)
+
+    def count(self, kind: str, *, created: int, unchanged: int) -> None:
+        self.loading.created[kind] = self.loading.created.get(kind, 0) + created
+        self.loading.unchanged[kind] = self.loading.unchanged.get(kind, 0) + unchanged
+
+
+def apart(first: str, second: str, longest: int = SHOWN_OF_A_TEXT) -> tuple[str, str]:
+    """Two texts on one line each, shortened to where they differ.
+
+    >>> apart("a" * 200 + "x", "a" * 200 + "y", longest=30)
+    ('…aaaaaaaaaaaaaaaaaaaaaaaaax', '…aaaaaaaaaaaaaaaaaaaaaaaaay')
+    """
+    at = next(
+        (n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+        min(len(first), len(second)),
+    )
+    start = max(0, at - BEFORE_DIFFERENCE) if max(len(first), len(second)) > longest else 0
+    return _cut(first, start, longest), _cut(second, start, longest)
+
+
+def _cut(text: str, start: int, longest: int) -> str:
+    shown = text[start : start + longest]
+    shown = shown.replace("\r", "␍").replace("\n", "⏎")
+    return ("…" if start else "") + shown + ("…" if start + longest < len(text) else "")

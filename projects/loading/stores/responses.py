@@ -1,0 +1,163 @@
+"""Language models, responses and their items into the project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from projects.loading.records import ResponseRecord
+from projects.loading.store import Store
+from projects.tables import quoted, say
+from projects.tables.messages import _
+
+TARGETS = "loading_response_target"
+
+
+class ResponseStore(Store):
+    kind = "responses"
+    order = 20
+    staging = "loading_response"
+    columns: ClassVar = {
+        "prompt": "text",
+        "model": "text",
+        "sample": "integer",
+        "turns": "text[]",
+        "generation": "jsonb",
+        "metadata": "jsonb",
+    }
+
+    def staged(self, record: ResponseRecord) -> Sequence[Any]:
+        return (
+            record.prompt,
+            record.model,
+            record.sample,
+            record.turns,
+            json.dumps(record.generation, ensure_ascii=False),
+            json.dumps(record.metadata, ensure_ascii=False),
+        )
+
+    def settle(self) -> None:
+        project = {"project": self.project.pk}
+        self.run(f"ANALYZE {self.staging}")
+        self._tell_unknown_prompts()
+        models = self.run(
+            "INSERT INTO projects_languagemodel (project_id, name, metadata, created_at)"  # noqa: S608  # names are constants
+            f" SELECT %(project)s, model, '{{}}', now() FROM (SELECT model, min(n) AS n FROM {self.staging} GROUP BY model) l"
+            " ORDER BY n ON CONFLICT DO NOTHING",
+            project,
+        )
+        known_models = self.value(f"SELECT count(DISTINCT model) FROM {self.staging}") - models  # noqa: S608
+        self.count("models", created=models, unchanged=known_models)
+        self.run(
+            f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
+            " SELECT DISTINCT ON (p.id, m.id, l.sample) p.id AS prompt_id, m.id AS model_id, l.sample, l.n, r.id AS known"
+            f" FROM {self.staging} l"
+            " JOIN projects_prompt p ON p.project_id = %(project)s AND p.key = l.prompt"
+            " JOIN projects_languagemodel m ON m.project_id = %(project)s AND m.name = l.model"
+            " LEFT JOIN projects_response r ON r.prompt_id = p.id AND r.model_id = m.id AND r.sample = l.sample"
+            " ORDER BY p.id, m.id, l.sample, l.n",
+            project,
+        )
+        self.run(f"ANALYZE {TARGETS}")
+        self._tell_contradictions_within()
+        self._tell_too_many_turns()
+        self._tell_conflicts()
+        self._tell_differences()
+        created = self.run(
+            "INSERT INTO projects_response (prompt_id, model_id, sample, turns, generation, metadata, created_at)"  # noqa: S608
+            " SELECT t.prompt_id, t.model_id, t.sample, l.turns, l.generation, l.metadata, now()"
+            f" FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n WHERE t.known IS NULL ORDER BY l.n"
+        )
+        self.run(
+            "INSERT INTO projects_item (project_id, prompt_id, response_id, turn)"  # noqa: S608
+            " SELECT %(project)s, r.prompt_id, r.id, turn"
+            f" FROM {TARGETS} t JOIN projects_response r USING (prompt_id, model_id, sample)"
+            " CROSS JOIN LATERAL generate_series(1, cardinality(r.turns)) AS turn"
+            " WHERE t.known IS NULL ORDER BY r.id, turn",
+            project,
+        )
+        unchanged = self.value(f"SELECT count(*) FROM {TARGETS} WHERE known IS NOT NULL")  # noqa: S608
+        self.count("responses", created=created, unchanged=unchanged)
+        self.run(f"DROP TABLE {TARGETS}")
+        if created:
+            self.run("ANALYZE projects_response, projects_item")
+
+    def _tell_unknown_prompts(self) -> None:
+        for file, line, prompt in self.found(
+            f"SELECT l.file, l.line, l.prompt FROM {self.staging} l WHERE NOT EXISTS"  # noqa: S608
+            " (SELECT FROM projects_prompt p WHERE p.project_id = %(project)s AND p.key = l.prompt) ORDER BY l.n",
+            {"project": self.project.pk},
+        ):
+            self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
+
+    def _tell_contradictions_within(self) -> None:
+        for file, line, prompt, model, sample, first_file, first_line in self.found(
+            f"SELECT l.file, l.line, l.prompt, l.model, l.sample, o.file, o.line FROM {TARGETS} t"  # noqa: S608
+            f" JOIN {self.staging} o ON o.n = t.n JOIN {self.staging} l"
+            " ON l.prompt = o.prompt AND l.model = o.model AND l.sample = o.sample AND l.n > o.n"
+            " WHERE l.turns IS DISTINCT FROM o.turns ORDER BY l.n"
+        ):
+            other = self.place(first_file, first_line)
+            reason = say(
+                _("Another response of “%(model)s” to “%(prompt)s”, sample %(sample)s, stands in %(other)s."),
+                model=quoted(model),
+                prompt=quoted(prompt),
+                sample=sample,
+                other=other,
+            )
+            advice = say(_("Number several responses to one prompt with `sample`: 0, 1, 2 …"))
+            self.error(file, line, "response", reason, advice, other=other)
+
+    def _tell_too_many_turns(self) -> None:
+        asked = "(SELECT count(*) FROM jsonb_array_elements(p.turns) AS turn WHERE turn ->> 'role' = 'user')"
+        for file, line, prompt, answers, questions in self.found(
+            f"SELECT l.file, l.line, l.prompt, cardinality(l.turns), {asked} FROM {TARGETS} t"  # noqa: S608
+            f" JOIN {self.staging} l ON l.n = t.n JOIN projects_prompt p ON p.id = t.prompt_id"
+            f" WHERE cardinality(l.turns) > {asked} ORDER BY l.n"
+        ):
+            reason = say(
+                _("Here are %(answers)s answers; the prompt “%(prompt)s” has %(questions)s user turns."),
+                answers=answers,
+                prompt=quoted(prompt),
+                questions=questions,
+            )
+            self.error(file, line, "response", reason)
+        fewer = self.rows(
+            f"SELECT min(l.n), count(*) FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n"  # noqa: S608
+            f" JOIN projects_prompt p ON p.id = t.prompt_id WHERE cardinality(l.turns) < {asked}"
+        )
+        if (first := fewer[0][0]) is not None:
+            ((file, line),) = self.rows(f"SELECT file, line FROM {self.staging} WHERE n = %s", [first])  # noqa: S608
+            self.warn(
+                file,
+                line,
+                "",
+                say(_("This response answers only the first turns of its prompt.")),
+                times=fewer[0][1],
+            )
+
+    def _tell_conflicts(self) -> None:
+        for file, line, prompt, model, known, given in self.found(
+            f"SELECT l.file, l.line, l.prompt, l.model, r.turns, l.turns FROM {TARGETS} t"  # noqa: S608
+            f" JOIN projects_response r ON r.id = t.known JOIN {self.staging} l ON l.n = t.n"
+            " WHERE l.turns IS DISTINCT FROM r.turns ORDER BY l.n",
+            into=self.loading.conflicts,
+        ):
+            reason = say(
+                _("The response of “%(model)s” to “%(prompt)s” is known with another text."),
+                model=quoted(model),
+                prompt=quoted(prompt),
+            )
+            self.conflict(file, line, "response", reason, " / ".join(known), " / ".join(given))
+
+    def _tell_differences(self) -> None:
+        for field in ("generation", "metadata"):
+            found = self.rows(
+                f"SELECT min(l.n), count(*) FROM {TARGETS} t JOIN projects_response r ON r.id = t.known"  # noqa: S608
+                f" JOIN {self.staging} l ON l.n = t.n WHERE NOT r.{field} @> l.{field}"
+            )
+            if (first := found[0][0]) is not None:
+                ((file, line),) = self.rows(f"SELECT file, line FROM {self.staging} WHERE n = %s", [first])  # noqa: S608
+                reason = say(_("This differs from what is stored, which stays as it is."))
+                self.warn(file, line, field, reason, times=found[0][1])
