@@ -24,7 +24,7 @@ class Conversation(NamedTuple):
     @property
     def earlier_is_short(self) -> bool:
         """Whether what came before can stand unfolded without pushing the rest out of sight."""
-        return sum(len(turn.text) for turn in self.earlier) <= 600
+        return sum(len(turn.text) + 40 * turn.text.count("\n") for turn in self.earlier) <= 700
 
 
 def conversation(item: Item) -> Conversation:

@@ -143,7 +143,7 @@
         minute: "2-digit",
       });
       const notice = card.form.querySelector(".rate__draft");
-      notice.textContent = words.restored.replace("%s", time);
+      notice.textContent = words.restored.replace("{time}", time);
       const forget = document.createElement("button");
       forget.type = "button";
       forget.className = "link";
@@ -211,7 +211,18 @@
       .filter(([, how]) => how !== "given")
       .map(([label, how]) => (how === "reason" ? label + words.reason : label));
     const line = document.getElementById("missing");
-    line.textContent = open.length ? `${words.missing} ${open.join(words.join)}` : words.complete;
+    if (open.length) {
+      const [before, after] = words.missing.split("{axes}");
+      const names = open.map((name, at) => {
+        const whole = document.createElement("span"); // not broken within
+        whole.className = "nowrap";
+        whole.textContent = at ? name : before + name;
+        return whole;
+      });
+      line.replaceChildren(...names.flatMap((name, at) => (at ? [words.join, name] : [name])), after ?? "");
+    } else {
+      line.textContent = words.complete;
+    }
     line.classList.toggle("is-complete", !open.length);
     line.classList.toggle("is-asked", asked && open.length > 0);
     showCurrent();
@@ -332,14 +343,14 @@
       if (answer.status === 409) sent.submission = newId();
       keepDraft();
       if (why) say(null, { refused: true, text: `${words.refused} ${why}` });
-      else say(null, { refused: true, text: words.trouble.replace("%s", answer.status) });
+      else say(null, { refused: true, text: words.trouble.replace("{status}", answer.status) });
     }
   }
 
   // The token changes with each login, perhaps in another tab: fetch the page's new one, once.
   async function withFreshToken(sent) {
     if (sent.freshToken) {
-      say(null, { refused: true, text: words.trouble.replace("%s", 403) });
+      say(null, { refused: true, text: words.trouble.replace("{status}", 403) });
       return;
     }
     sent.freshToken = true;
@@ -377,7 +388,7 @@
     clearTimeout(card.timer);
     if (seconds <= 0) return send();
     if (navigator.onLine !== false) {
-      const text = words.unsaved.replace("%s", seconds);
+      const text = words.unsaved.replace("{seconds}", seconds);
       say(null, { unsaved: true, retry: true, text });
     }
     card.timer = setTimeout(() => card && countDown(seconds - 1), 1000);
