@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.views import batches, batches_changing, rating
+from annotation.views import batches, batches_changing, monitor, rating
 
 app_name = "annotation"
 urlpatterns = [
@@ -27,5 +27,15 @@ urlpatterns = [
         "p/<slug:project_slug>/batches/<int:pk>/withdraw/<str:pseudonym>/",
         batches_changing.withdraw_from_batch,
         name="withdraw_rater",
+    ),
+    path("p/<slug:project_slug>/monitor/", monitor.monitor, name="monitor"),
+    path("p/<slug:project_slug>/monitor/alpha.json", monitor.alpha_data, name="monitor_data"),
+    path("p/<slug:project_slug>/monitor/alpha.<str:kind>", monitor.alpha_picture, name="monitor_picture"),
+    path("p/<slug:project_slug>/batches/<int:pk>/monitor/", monitor.monitor, name="batch_monitor"),
+    path("p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.json", monitor.alpha_data, name="batch_monitor_data"),
+    path(
+        "p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.<str:kind>",
+        monitor.alpha_picture,
+        name="batch_monitor_picture",
     ),
 ]

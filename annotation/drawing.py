@@ -1,0 +1,76 @@
+"""Plots for pages. The drawing itself is done in a process of its own, which leaves when it is done: Altair and the
+engine of vl-convert take more memory than everything else that serves pages together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from annotation.figures import AxisFigures
+from annotation.plots import AlphaRow, Theme, on_paper, with_data
+from stats.estimate import Estimate
+
+SECONDS = 60
+KEPT = 10 * 60
+
+
+def alpha_spec(found: list[AxisFigures], *, theme: Theme) -> dict[str, Any]:
+    """Alpha by axis, with the data of these figures."""
+    return with_data(_empty_spec(get_language() or "en", theme), [_row(axis) for axis in found])
+
+
+def draw(spec: dict[str, Any], *, kind: str, key: str, theme: Theme, paper: bool = True) -> bytes:
+    """The spec as "svg" or "png". `key` names what is drawn: the same key, the same picture, drawn once."""
+    name = f"plot:{key}:{kind}:{theme}:{paper}:{get_language()}"
+    picture: bytes | None = cache.get(name)
+    if picture is None:
+        picture = _ask({"make": kind, "spec": on_paper(spec, theme) if paper else spec})
+        cache.set(name, picture, KEPT)
+    return picture
+
+
+@lru_cache(maxsize=16)
+def _empty_spec(language: str, theme: Theme) -> dict[str, Any]:
+    """Altair's part: it hangs on words and colours only, so each process asks once for each."""
+    words = {
+        "title": _("Agreement by axis"),
+        "alpha": _("Krippendorff’s alpha with 95 % interval"),
+        "axis": _("Axis"),
+        "description": _("Krippendorff’s alpha of each axis as a point, its 95 % interval as a line."),
+    }
+    spec: dict[str, Any] = json.loads(_ask({"make": "spec", "words": words, "theme": theme}))
+    return spec
+
+
+def _row(axis: AxisFigures) -> AlphaRow:
+    result, reason = axis.plotted
+    name = axis.axis.label
+    if not isinstance(result, Estimate):
+        return AlphaRow(name, None, None, None, reason)
+    said = _("{value} ({interval}), {metric}, {n} items").format(
+        value=axis.alpha.value,
+        interval=axis.alpha.interval or reason,
+        metric=axis.metric,
+        n=axis.panel.n_pairable,
+    )
+    return AlphaRow(name, result.value, result.low, result.high, said)
+
+
+def _ask(order: dict[str, Any]) -> bytes:
+    made = subprocess.run(
+        [sys.executable, "-m", "annotation.plots"],
+        input=json.dumps(order).encode(),
+        capture_output=True,
+        check=True,
+        cwd=settings.BASE_DIR,
+        timeout=SECONDS,
+    )
+    return made.stdout

@@ -1,0 +1,24 @@
+// Comforts on the coordinator's pages; all of them work without.
+"use strict";
+{
+  // <button data-copy="id of an input" data-done="Copied">
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      document.execCommand("copy"); // no clipboard without HTTPS
+    }
+    const before = button.textContent;
+    button.textContent = button.dataset.done;
+    setTimeout(() => (button.textContent = before), 2000);
+  });
+
+  // what was swapped in and wants to be read first
+  document.addEventListener("htmx:after:swap", () => {
+    document.querySelector("main [data-focus]")?.focus({ preventScroll: false });
+  });
+}

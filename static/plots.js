@@ -1,0 +1,47 @@
+// Draws the plots of a page: <figure data-plot="address of a Vega-Lite spec">, by the Vega bundle in vendor/vega.js.
+// `ast: true` has Vega walk its expressions instead of compiling them, which the security policy forbids.
+"use strict";
+{
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+  const state = () => document.querySelector("[data-state]")?.dataset.state ?? "";
+  const drawn = new WeakMap(); // figure -> what is in it: state, theme, view
+
+  async function draw(figure) {
+    const wanted = { state: state(), theme: theme() };
+    const before = drawn.get(figure);
+    if (before && before.state === wanted.state && before.theme === wanted.theme) return;
+    drawn.set(figure, { ...before, ...wanted });
+    const place = figure.querySelector("[data-drawing]");
+    const answer = await fetch(`${figure.dataset.plot}?theme=${wanted.theme}`);
+    if (!answer.ok) return;
+    const spec = await answer.json();
+    place.hidden = false;
+    const same = before?.view && before.theme === wanted.theme && before.rows === spec.datasets.alpha.length;
+    if (same) {
+      await before.view.data("alpha", spec.datasets.alpha).runAsync();
+      return;
+    }
+    spec.width = "container";
+    const { view } = await vegaEmbed(place, spec, {
+      ast: true,
+      actions: false,
+      defaultStyle: false,
+      renderer: "svg",
+      tooltip: { disableDefaultStyle: true },
+    });
+    before?.view?.finalize();
+    drawn.set(figure, { ...wanted, view, rows: spec.datasets.alpha.length });
+  }
+
+  function drawAll() {
+    for (const figure of document.querySelectorAll("[data-plot]")) void draw(figure);
+  }
+
+  drawAll();
+  document.addEventListener("htmx:after:swap", drawAll);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-set-theme]")) setTimeout(drawAll);
+  });
+  dark.addEventListener("change", drawAll);
+}
