@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("projects.accounts.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("config.api_urls")),
 ]
 for room in ("projects", "annotation", "exports"):
     with contextlib.suppress(ImportError):

@@ -81,3 +81,11 @@ class DownloadForm(forms.Form):
         return (
             self.cleaned_data["bom"] and self.format_name in FORMATS and FORMATS[self.format_name].takes_bom
         )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("What it is for: the program or the machine that uses it."),
+    )

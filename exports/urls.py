@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from exports import views
+from exports import token_views, views
 
 app_name = "exports"
 urlpatterns = [
+    path("account/tokens/", token_views.tokens, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", token_views.revoke, name="revoke_token"),
+    path("account/tokens/api/", token_views.api_docs, name="api_docs"),
     path("p/<slug:project_slug>/download/", views.download, name="download"),
     path("p/<slug:project_slug>/download/file/", views.download_file, name="download_file"),
 ]

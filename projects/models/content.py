@@ -14,6 +14,11 @@ from projects.models.people import User
 from projects.models.project import Project
 
 
+class PromptQuerySet(models.QuerySet["Prompt"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+
 class Prompt(models.Model):
     """What was asked: turns of {"role": "user" | "assistant" | "system", "content": text}."""
 
@@ -29,6 +34,8 @@ class Prompt(models.Model):
     answer = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = PromptQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
