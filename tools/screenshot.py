@@ -13,10 +13,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 PASSWORD = "hyotei-demo"  # noqa: S105  # of the demo accounts, no secret: `manage.py load_demo` prints it
-SIZE = {"width": 1280, "height": 860}
+SIZE: ViewportSize = {"width": 1280, "height": 860}
 
 
 def log_in(browser: Browser, base_url: str, name: str, language: str) -> Page:

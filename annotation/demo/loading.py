@@ -124,9 +124,11 @@ def _first_round(project: Project, raters: Sequence[Member], by: User | None) ->
         categories=FIRST_ROUND,
     )
     minds = SimulatedRaters(raters=len(raters), seed=SEED)
-    for index, rater in enumerate(raters):
-        while _rate_next(rater, batch, minds, index):
-            pass
+    seats = batch.assignments.select_related("rater", "item__prompt", "item__response__model").order_by(
+        "position"
+    )
+    for seat in seats:
+        _rate(seat, minds, raters.index(seat.rater))
     services.close(batch=batch)
     _backdate(batch, begin=timezone.now() - timedelta(days=12), days=4)
 
@@ -147,16 +149,14 @@ def _second_round(project: Project, people: dict[str, Member], simulated: Sequen
     minds = SimulatedRaters(raters=len(work), seed=SEED + 1)
     for index, (rater, count) in enumerate(work):
         for _ in range(count):
-            _rate_next(rater, batch, minds, index)
+            seat = services.claim_next(rater=rater, batch=batch)
+            assert seat, "there are more seats than the demo's raters fill"
+            _rate(seat, minds, index)
     _backdate(batch, begin=timezone.now() - timedelta(days=2), days=1)
 
 
-def _rate_next(rater: Member, batch: Batch, minds: SimulatedRaters, index: int) -> bool:
-    """Have the rater take a seat and fill it; false when nothing is left."""
-    assignment = services.claim_next(rater=rater, batch=batch)
-    if assignment is None:
-        return False
-    item = assignment.item
+def _rate(seat: Assignment, minds: SimulatedRaters, index: int) -> None:
+    item = seat.item
     said = minds.rate(
         index,
         prompt=item.prompt.key,
@@ -164,9 +164,10 @@ def _rate_next(rater: Member, batch: Batch, minds: SimulatedRaters, index: int) 
         turn=item.turn,
         length=len(item.response.turns[item.turn - 1]),
     )
+    assert seat.rater
     services.submit(
-        rater=rater,
-        assignment_key=assignment.key,
+        rater=seat.rater,
+        assignment_key=seat.key,
         submission_id=uuid.uuid4(),
         scores={
             axis: NAReason.NO_KNOWLEDGE if value is None else value for axis, value in said.scores.items()
@@ -174,7 +175,6 @@ def _rate_next(rater: Member, batch: Batch, minds: SimulatedRaters, index: int) 
         comment=said.comment,
         seconds=said.seconds,
     )
-    return True
 
 
 def _backdate(batch: Batch, *, begin: datetime, days: int) -> None:
