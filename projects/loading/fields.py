@@ -48,7 +48,14 @@ def plain(name: str) -> str:
 class Columns:
     """Which column of a table holds which field: as the user said, else by name."""
 
-    def __init__(self, names: list[str], said: Mapping[str, str], known: frozenset[str]) -> None:
+    def __init__(
+        self,
+        names: list[str],
+        said: Mapping[str, str],
+        known: frozenset[str],
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        """`aliases` are other names for fields, plain ones, for fields that no column is named after."""
         self._of = {field: column for field, column in said.items() if column in names}
         taken = set(self._of.values())
         by_plain: dict[str, str] = {}
@@ -58,6 +65,10 @@ class Columns:
         for name in known:
             if name not in self._of and name in by_plain:
                 self._of[name] = by_plain[name]
+        taken = set(self._of.values())
+        for alias, name in (aliases or {}).items():
+            if name not in self._of and alias in by_plain and by_plain[alias] not in taken:
+                self._of[name] = by_plain[alias]
 
     def of(self, field: str) -> str:
         """The column of a field; of one that no column was found for, its own name."""

@@ -12,7 +12,7 @@ from projects.loading.fields import Columns
 from projects.loading.options import Options
 from projects.loading.records import Record
 from projects.loading.store import Store
-from projects.models import Axis, Project, Rubric
+from projects.models import Axis, Project, Rubric, User
 from projects.tables import Message, Place, Problem, Problems, Row, Table, quoted, say
 from projects.tables.messages import _
 
@@ -23,8 +23,9 @@ Progress = Callable[[int, int, str], None]
 class Loading:
     """What stores and formats share: the project, what was found, what was counted."""
 
-    def __init__(self, *, project: Project, options: Options) -> None:
+    def __init__(self, *, project: Project, options: Options, by: User | None = None) -> None:
         self.project = project
+        self.by = by
         self.options = options
         self.problems = Problems()
         self.conflicts = Problems()
@@ -54,6 +55,9 @@ class Loading:
 
     def column(self, file: int, field: str) -> str:
         return self._columns[file].of(field)
+
+    def has_column(self, file: int, field: str) -> bool:
+        return field in self._columns[file]
 
     def take(self, record: Record) -> None:
         if record.kind not in self._stores:

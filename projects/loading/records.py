@@ -68,3 +68,5 @@ class RatingRecord(Record):
     seconds: float | None = None
     flagged: bool = False
     batch: str = ""
+    #: The same number on scores that were given together, where the file says so.
+    sitting: int | None = None

@@ -16,7 +16,7 @@ from projects.loading.loading import Loading, Progress
 from projects.loading.options import Options, Source
 from projects.loading.recognising import format_named, format_of
 from projects.loading.report import NotLoaded, Report
-from projects.models import Project
+from projects.models import Project, User
 from projects.tables import Place, Problem, Refused, Table, listed, open_table, say
 from projects.tables.messages import _
 
@@ -40,6 +40,7 @@ def load(
     project: Project,
     files: Sequence[Source | Path],
     options: Options = DEFAULTS,
+    by: User | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Load everything that the files hold into the project, or nothing.
@@ -47,7 +48,7 @@ def load(
     What is there already is left as it is and counted as unchanged. Raises NotLoaded, with the report, when anything
     contradicts what is known or cannot be read; and lets through whatever `progress` raises to stop it.
     """
-    report = _load(project, files, options, progress, dry_run=False)
+    report = _load(Loading(project=project, options=options, by=by), files, progress, dry_run=False)
     if report.refused:
         raise NotLoaded(report)
     return report
@@ -58,10 +59,11 @@ def try_load(
     project: Project,
     files: Sequence[Source | Path],
     options: Options = DEFAULTS,
+    by: User | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """What `load` would do; nothing is kept."""
-    return _load(project, files, options, progress, dry_run=True)
+    return _load(Loading(project=project, options=options, by=by), files, progress, dry_run=True)
 
 
 class _Refused(Exception):
@@ -69,18 +71,12 @@ class _Refused(Exception):
 
 
 def _load(
-    project: Project,
-    files: Sequence[Source | Path],
-    options: Options,
-    progress: Progress | None,
-    *,
-    dry_run: bool,
+    loading: Loading, files: Sequence[Source | Path], progress: Progress | None, *, dry_run: bool
 ) -> Report:
     started = time.monotonic()
-    loading = Loading(project=project, options=options)
     try:
         with transaction.atomic():
-            _lock(project)
+            _lock(loading.project)
             _run(loading, files, progress or _quiet)
             if loading.problems or loading.conflicts:
                 raise _Refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from projects.loading.fields import BadRow, Columns, Fields
@@ -60,9 +60,19 @@ class RowKind(ABC):
         return cls.fields
 
     @classmethod
+    def aliases(cls, loading: Loading) -> Mapping[str, str]:
+        """Plain names of columns that stand for fields of another name."""
+        return {}
+
+    @classmethod
     @abstractmethod
     def holds(cls, names: Columns | set[str]) -> bool:
-        """Whether a table with these fields, or a row that has them filled, holds this."""
+        """Whether a table with these fields has everything that this needs."""
+
+    @classmethod
+    def is_meant(cls, filled: set[str]) -> bool:
+        """Whether a row that has these fields filled is meant to hold this, be it complete or not."""
+        return cls.holds(filled)
 
     @abstractmethod
     def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
@@ -82,8 +92,14 @@ class PromptRow(RowKind):
 
     @classmethod
     def holds(cls, names: Columns | set[str]) -> bool:
-        if "prompt_id" not in names:
-            return False
+        return "prompt_id" in names and cls._has_turns(names)
+
+    @classmethod
+    def is_meant(cls, filled: set[str]) -> bool:
+        return cls._has_turns(filled)
+
+    @staticmethod
+    def _has_turns(names: Columns | set[str]) -> bool:
         turns_are_answers = "model" in names and "response" not in names and "responses" not in names
         return "prompt" in names or ("turns" in names and not turns_are_answers)
 
@@ -126,6 +142,10 @@ class ResponseRow(RowKind):
         if "prompt_id" not in names:
             return False
         return "responses" in names or ("model" in names and ("response" in names or "turns" in names))
+
+    @classmethod
+    def is_meant(cls, filled: set[str]) -> bool:
+        return "responses" in filled or "response" in filled or ("model" in filled and "turns" in filled)
 
     def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
         if fields.has("responses"):
@@ -212,8 +232,7 @@ class RowsFormat(Format):
         self._has_header = table.format not in ("jsonl", "json")
         held = [kind for kind in self.kinds if not self._has_header or kind.holds(self.columns)]
         self._held = [kind(loading, self.columns) for kind in held or self.kinds]
-        self._known = {self.columns.of(name) for kind in self._held for name in kind.all_fields(loading)}
-        self._known |= self.columns.used()
+        self._known: dict[tuple[str, ...], set[str]] = {}
         self._field_of = {self.columns.of(field): field for field in self.columns}
         self._kept: dict[str, None] = {}
         self._left_out: dict[str, None] = {}
@@ -234,7 +253,8 @@ class RowsFormat(Format):
         if table.format in ("jsonl", "json"):
             names = [*names, *said.values()]  # which later objects may have
         numbered = {name for name in names if _NUMBERED.fullmatch(name)}
-        return Columns(names, said, frozenset(cls.fields(loading)) | numbered)
+        aliases = {alias: name for kind in cls.kinds for alias, name in kind.aliases(loading).items()}
+        return Columns(names, said, frozenset(cls.fields(loading)) | numbered, aliases)
 
     @classmethod
     def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
@@ -243,9 +263,9 @@ class RowsFormat(Format):
     def records(self, row: Row) -> Iterator[Record]:
         fields = Fields(row, self.columns)
         filled = {self._field_of.get(name, name) for name, value in row.values.items() if not is_empty(value)}
-        present = [kind for kind in self._held if kind.holds(filled)] or self._nearest(fields)
+        present = [kind for kind in self._held if kind.is_meant(filled)] or self._nearest(fields)
         self._refuse_two_readings(fields, present)
-        rest = rest_of(row.values, self._known)
+        rest = rest_of(row.values, self._known_to(present))
         keeper = self._keeper(present, nested="responses" in filled)
         metadata: dict[str, Any] = {}
         if keeper:
@@ -253,6 +273,15 @@ class RowsFormat(Format):
         (self._kept if keeper else self._left_out).update(dict.fromkeys(rest))
         for kind in present:
             yield from kind.records(fields, metadata if kind is keeper else {})
+
+    def _known_to(self, kinds: list[RowKind]) -> set[str]:
+        """Columns that these kinds read, or that were said to hold something."""
+        names = tuple(kind.name for kind in kinds)
+        if names not in self._known:
+            read = {self.columns.of(field) for kind in kinds for field in kind.all_fields(self.loading)}
+            numbered = {self.columns.of(field) for field in self.columns if _NUMBERED.fullmatch(field)}
+            self._known[names] = read | numbered | set(self.loading.options.columns.values())
+        return self._known[names]
 
     def _nearest(self, fields: Fields) -> list[RowKind]:
         """What a row that lacks something was meant to be: where there is a header, it says so."""
