@@ -1,4 +1,4 @@
-"""What every test stands on: message catalogues, a test database that matches the migrations, calm Hypothesis."""
+"""What every test stands on: message catalogues, files for the browser, a test database that matches the migrations, calm Hypothesis."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 
+from config.assets import write_assets
 from config.messages import compile_catalogues
 
 hypothesis.settings.register_profile("hyotei", deadline=None, print_blob=True)
@@ -18,6 +19,7 @@ hypothesis.settings.load_profile("hyotei")
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # once, not in each worker of xdist
         compile_catalogues()
+        write_assets()
 
 
 def _migrations_hash() -> str:
