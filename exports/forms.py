@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Batch
 from exports.files import FORMATS
-from exports.human_eval import HUMAN_EVAL
+from exports.human_eval import HUMAN_EVAL, CannotBeWritten, HumanEval
 from exports.selection import Selection
 from projects.models import Project
 
@@ -64,6 +64,15 @@ class DownloadForm(forms.Form):
         super().__init__(defaults | given)
         self.project = project
         self.fields["batch"].queryset = Batch.objects.filter(project=project)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("table") == HUMAN_EVAL and "batch" in cleaned:
+            try:
+                HumanEval(self.selection).check()
+            except CannotBeWritten as reason:
+                self.add_error("table", str(reason))
+        return cleaned
 
     @property
     def selection(self) -> Selection:

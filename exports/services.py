@@ -21,6 +21,7 @@ from exports.tables import TABLES
 Watch = Callable[[str, int, Iterable[Any]], Iterable[Any]]
 
 MANIFEST = "manifest.json"
+NAMES = f"{HUMAN_EVAL}.names"
 #: What the tables of `--table` are. A workbook holds them all, with what the columns mean.
 CHOICES = {
     "long": ("long",),
@@ -42,7 +43,6 @@ class Written:
     rows: dict[str, int]
     altered: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    models: dict[str, str] = field(default_factory=dict)
 
 
 class _Hashed:
@@ -94,7 +94,6 @@ def export(
                     "sha256": target.sha256.hexdigest(),
                     **({"altered": written.altered} if written.altered else {}),
                     **({"notes": written.notes} if written.notes else {}),
-                    **({"models": written.models} if written.models else {}),
                 }
             )
         manifest = _manifest(selection, format_name, tables, bom, listed)
@@ -106,7 +105,9 @@ def _files(
     selection: Selection, format_name: str, tables: str, bom: bool, watch: Watch
 ) -> Iterator[tuple[str, Callable[[Any], Written]]]:
     if format_name == HUMAN_EVAL:
-        yield f"{HUMAN_EVAL}.jsonl", lambda target: write_human_eval(selection, target, watch=watch)
+        layout = HumanEval(selection)
+        yield f"{HUMAN_EVAL}.jsonl", lambda target: write_human_eval(layout, target, watch=watch)
+        yield NAMES, lambda target: _write_names(layout, target)
         return
     extension = FORMATS[format_name].extension
     if FORMATS[format_name].several_tables:
@@ -147,13 +148,18 @@ def write_tables(
     return written
 
 
-def write_human_eval(selection: Selection, target: BinaryIO, *, watch: Watch = _unwatched) -> Written:
-    layout = HumanEval(selection)
+def _write_names(layout: HumanEval, target: BinaryIO) -> Written:
+    """What `manage.py load --names` reads; loading a folder passes it by."""
+    target.write(json.dumps(layout.names, ensure_ascii=False, indent=2).encode() + b"\n")
+    return Written({"models": len(layout.names)})
+
+
+def write_human_eval(layout: HumanEval, target: BinaryIO, *, watch: Watch = _unwatched) -> Written:
     lines = 0
     for piece in watch(HUMAN_EVAL, layout.count(), layout.pieces()):
         target.write(piece)
         lines += 1
-    return Written({HUMAN_EVAL: lines}, notes=layout.notes(), models=layout.names)
+    return Written({HUMAN_EVAL: lines}, notes=layout.notes())
 
 
 def _manifest(

@@ -177,3 +177,14 @@ def test_columns_are_explained_in_japanese(client, researcher):
     data = body(client.get(file(table="workbook")))
     about = openpyxl.load_workbook(io.BytesIO(data))["about"]
     assert any("プロンプト" in str(row[2]) for row in about.iter_rows(values_only=True))
+
+
+def test_a_layout_that_the_project_does_not_go_into_is_explained(client):
+    project = create_project(slug="study", points=(0, 1))
+    create_item(project)
+    create_batch(project)
+    client.force_login(create_member(project, is_researcher=True).user)
+    for address in (page, file):
+        response = client.get(address(table="llm-human-eval-jp"))
+        assert response.status_code == 422
+        assert "0 means “not rated”" in response.content.decode()

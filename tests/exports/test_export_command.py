@@ -14,6 +14,7 @@ from annotation.models import Assignment, Score
 from exports.human_eval import CannotBeWritten, HumanEval, letters
 from exports.selection import Selection
 from exports.tables import LongTable
+from projects.loading import read_model_names
 from projects.models import LanguageModel
 from tests.factories import (
     create_batch,
@@ -188,7 +189,9 @@ def test_the_layout_of_llm_jp_holds_turns_letters_and_lists(project, tmp_path, c
     }
     assert list(one_turn["turns"][0]["responses"]) == ["llm_b"]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest["files"][0]["models"] == {"llm_a": "zeta", "llm_b": "alpha"}
+    names = {"llm_a": "zeta", "llm_b": "alpha"}
+    assert json.loads((tmp_path / "llm-human-eval-jp.names").read_text()) == names
+    assert read_model_names(tmp_path / "llm-human-eval-jp.names") == names
     assert manifest["files"][0]["rows"] == {"llm-human-eval-jp": 2}
 
 
@@ -235,22 +238,68 @@ def test_the_layout_is_read_with_few_statements_however_many_prompts(project, dj
         assert len(list(HumanEval(Selection(project)).lines())) == 32
 
 
-def test_a_rating_without_a_score_on_an_axis_keeps_its_place_in_the_lists():
+@pytest.mark.parametrize(
+    ("relevance", "accuracy", "written"),
+    [
+        ([None, 3], [1, 3], {"relevance": ["NA", 3], "factuality": [1, 3]}),
+        ([2, None], [1, 3], {"relevance": [2], "factuality": [1, 3]}),
+    ],
+)
+def test_a_rating_without_a_score_on_an_axis_keeps_its_place_if_another_follows(relevance, accuracy, written):
     project = create_project(axes=("relevance", "accuracy"))
     item = create_item(project)
     batch = create_batch(project, items=[], filling="loaded")
-    for value in [None, 3]:
+    for seat, given in enumerate(zip(relevance, accuracy, strict=True), 1):
         rating = Assignment.objects.create(
             batch=batch,
             item=item,
-            seat=value or 1,
+            seat=seat,
             rater=create_member(project),
             state="submitted",
             origin="loaded",
         )
-        for axis in batch.rubric.axes.all():
-            if value or axis.key == "accuracy":
-                Score.objects.create(assignment=rating, axis=axis, value=value or 1)
+        for axis, value in zip(batch.rubric.axes.order_by("position"), given, strict=True):
+            if value:
+                Score.objects.create(assignment=rating, axis=axis, value=value)
     [line] = HumanEval(Selection(project)).lines()
     [response] = line["turns"][0]["responses"].values()
-    assert response["human_evals"] == {"relevance": ["NA", 3], "factuality": [1, 3]}
+    assert response["human_evals"] == written
+
+
+def test_raters_stand_in_the_order_of_their_numbers():
+    project = create_project(axes=("relevance",))
+    create_item(project)
+    batch = create_batch(project)
+    for seat, pseudonym in zip(batch.assignments.order_by("pk"), ["R1000", "R999"], strict=True):
+        rate(
+            seat, create_member(project, pseudonym=pseudonym), {"relevance": 1 if pseudonym == "R999" else 2}
+        )
+    [line] = HumanEval(Selection(project)).lines()
+    [response] = line["turns"][0]["responses"].values()
+    assert response["human_evals"] == {"relevance": [1, 2]}
+
+
+def test_a_scale_with_a_zero_is_refused_because_zero_means_not_rated(tmp_path, capsys):
+    project = create_project(slug="zero", points=(0, 1))
+    create_item(project)
+    create_batch(project)
+    with pytest.raises(CommandError, match="0 means “not rated”"):
+        run(capsys, "zero", "--out", tmp_path, "--format", "llm-human-eval-jp")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_turns_that_are_not_the_users_are_left_out_and_said():
+    project = create_project()
+    turns = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "example"},
+        {"role": "assistant", "content": "answered"},
+        {"role": "user", "content": "asked"},
+    ]
+    create_response(project, prompt=create_prompt(project, turns=turns), turns=["reply"])
+    layout = HumanEval(Selection(project))
+    [line] = layout.lines()
+    assert [(turn["prompt"], turn["responses"]["llm_a"]["response"]) for turn in line["turns"]] == [
+        ("asked", "reply")
+    ]
+    assert "1 prompt loses its turns" in " ".join(layout.notes())
