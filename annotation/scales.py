@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -98,32 +98,38 @@ def _width(label: str) -> float:
     return 6.2 * max(map(len, label.split()), default=0) + 6
 
 
-_rendered: dict[tuple[int, str], SafeString] = {}
-_MOST = 100
+_rendered: dict[tuple[str, int, str], SafeString] = {}
+_MOST = 200
 
 
 def render_scales(
     rubric: Rubric, answered: list[Answered] | None = None, *, read_only: bool = False
 ) -> SafeString:
-    """The radio groups. Empty ones are the same for each item, so they are rendered once per rubric and language."""
-    language = str(get_language())
+    """The radio groups. Empty ones are the same for each item, so they are rendered once."""
     if answered is None and not read_only:
-        known = _rendered.get((rubric.pk, language))
-        if known is None:
-            known = _render([Answered(scale) for scale in scales_of(rubric.pk)])
-            if rubric.frozen_at:  # nothing in it can change any more
-                if len(_rendered) >= _MOST:
-                    _rendered.clear()
-                _rendered[rubric.pk, language] = known
-        return known
-    return _render(answered or [Answered(scale) for scale in scales_of(rubric.pk)], read_only=read_only)
+        return _once("scales", rubric, lambda: _scales([Answered(scale) for scale in scales_of(rubric.pk)]))
+    return _scales(answered or [Answered(scale) for scale in scales_of(rubric.pk)], read_only=read_only)
 
 
-def _render(answered: list[Answered], **more: Any) -> SafeString:
-    context = {
-        "answered": answered,
-        "reasons": REASONS,
-        "cannot_judge": CANNOT_JUDGE,
-        "read_only": False,
-    } | more
+def render_guide(rubric: Rubric) -> SafeString:
+    """The guidelines and what each point means."""
+    context = {"rubric": rubric, "scales": scales_of(rubric.pk)}
+    return _once("guide", rubric, lambda: render_to_string("annotation/_guide.html", context))
+
+
+def _scales(answered: list[Answered], *, read_only: bool = False) -> SafeString:
+    context = {"answered": answered, "reasons": REASONS, "cannot_judge": CANNOT_JUDGE, "read_only": read_only}
     return render_to_string("annotation/_scales.html", context)
+
+
+def _once(what: str, rubric: Rubric, make: Callable[[], SafeString]) -> SafeString:
+    """Made once per process for each rubric and language, if nothing in the rubric can change any more."""
+    known = (what, rubric.pk, str(get_language()))
+    if known in _rendered:
+        return _rendered[known]
+    made = make()
+    if rubric.frozen_at:
+        if len(_rendered) >= _MOST:
+            _rendered.clear()
+        _rendered[known] = made
+    return made

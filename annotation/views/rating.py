@@ -22,7 +22,7 @@ from annotation.conversation import conversation
 from annotation.forms import RatingForm, as_given
 from annotation.models import Assignment, Batch, Submission
 from annotation.own_progress import Mine, mine, mine_after
-from annotation.scales import Answered, render_scales, scales_of
+from annotation.scales import Answered, render_guide, render_scales, scales_of
 from annotation.services import change, claim_next, give_back, open_seat, renew, skip, submit_and_claim_next
 from annotation.services.errors import (
     AnotherSeatIsOpen,
@@ -296,7 +296,7 @@ def _card(
     said: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    context = _about(member) | {"said": said, "form": form}
+    context = _about(member) | {"said": said, "form": form, "guide": None}
     if seat is None:
         context |= {"assignment": None, "progress": mine(member, None), "open_batches": _open_batches(member)}
         return render(request, template, context, status=status)
@@ -311,7 +311,8 @@ def _card(
         "has_problems": any(given.error for given in answered or ())
         or (form is not None and bool(form.errors)),
         "problems": [given for given in answered or () if given.error],
-        "guide": scales_of(batch.rubric_id),
+        # the page has it already, unless this item is of another batch than the last
+        "guide": None if progress else render_guide(batch.rubric),
         "submission": uuid.uuid4(),
         "changing": changing,
         "read_only": read_only,
