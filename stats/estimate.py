@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NO_VARIATION_BETWEEN_ITEMS = "no_variation_between_items"
     NEGATIVE_VALUES = "negative_values"
     NOT_ORDERED = "not_ordered"
+    TWO_POINTS = "two_points"
     NO_NA = "no_na"
     # its interval only
     ONE_UNIT = "one_unit"

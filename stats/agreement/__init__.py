@@ -20,11 +20,12 @@ from stats.agreement.coefficients import (
     spearman_brown,
 )
 from stats.agreement.intervals import ITEM_JACKKNIFE, Interval, Method, estimate, estimate_all
-from stats.agreement.panel import METRICS, Panel, little_variation, panel
+from stats.agreement.panel import FEW_ITEMS, METRICS, Kind, Panel, little_variation, panel
 from stats.agreement.patterns import MISSING, NA, Clusters, PatternHistogram, merge
 
 __all__ = [
     "EXACT",
+    "FEW_ITEMS",
     "ICC_1_1",
     "ICC_1_K",
     "ITEM_JACKKNIFE",
@@ -36,6 +37,7 @@ __all__ = [
     "Clusters",
     "Coefficient",
     "Interval",
+    "Kind",
     "Method",
     "Metric",
     "Panel",

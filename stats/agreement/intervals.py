@@ -136,7 +136,7 @@ def _estimate(
     values = _evaluate(coefficients, total)[0]
     bounds: _Bounds | None = None
     if interval.method is not Method.NONE and units.n >= 2 and not np.isnan(values).all():
-        bounds = _bounds(units, coefficients, interval, rng)
+        bounds = _bounds(units, total, coefficients, interval, rng)
     results: list[Result] = []
     for i, coefficient in enumerate(coefficients):
         n = int(total.rated[0] if coefficient.singles_count else total.pairable[0])
@@ -178,17 +178,23 @@ def _evaluate(coefficients: Sequence[Coefficient], of: Sums) -> Floats:
 
 
 def _bounds(
-    units: Units, coefficients: Sequence[Coefficient], interval: Interval, rng: np.random.Generator | None
+    units: Units,
+    total: Sums,
+    coefficients: Sequence[Coefficient],
+    interval: Interval,
+    rng: np.random.Generator | None,
 ) -> _Bounds:
     if interval.method.draws:
         assert rng is not None
         affordable = interval.budget // _steps(units)
         if affordable >= interval.fewest:
             return _bootstrap(units, coefficients, interval, min(interval.replicates, affordable), rng)
-    return _jackknife(units, coefficients, interval)
+    return _jackknife(units, total, coefficients, interval)
 
 
-def _jackknife(units: Units, coefficients: Sequence[Coefficient], interval: Interval) -> _Bounds:
+def _jackknife(
+    units: Units, total: Sums, coefficients: Sequence[Coefficient], interval: Interval
+) -> _Bounds:
     """Leave out one unit at a time; one evaluation per sort of unit, however many there are of it.
 
     SE^2 = (n - 1) / n sum_u (value without u - their mean)^2, and Student's t with n - 1 degrees of
@@ -197,7 +203,7 @@ def _jackknife(units: Units, coefficients: Sequence[Coefficient], interval: Inte
     n = units.n
     without = np.concatenate(
         [
-            _evaluate(coefficients, units.without_one(start, min(start + units.block, len(units))))
+            _evaluate(coefficients, units.without_one(total, start, min(start + units.block, len(units))))
             for start in range(0, len(units), units.block)
         ]
     )
@@ -205,7 +211,7 @@ def _jackknife(units: Units, coefficients: Sequence[Coefficient], interval: Inte
     mean = share @ without
     error = np.sqrt((n - 1) * (share @ (without - mean) ** 2))
     half = float(special.stdtrit(n - 1, 0.5 + interval.level / 2)) * error
-    values = _evaluate(coefficients, units.total())[0]
+    values = _evaluate(coefficients, total)[0]
     undefined = units.multiplicity @ np.isnan(without)
     return _Bounds(values - half, values + half, undefined, n, interval.method.without_drawing)
 

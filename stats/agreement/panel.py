@@ -1,6 +1,7 @@
 """All figures of agreement of one axis: what a monitor shows and a report prints."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,12 @@ from stats.agreement.sums import items
 from stats.arrays import Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
 
+Kind = Literal["ordinal", "nominal", "binary"]
+
 METRICS: tuple[Metric, ...] = ("nominal", "ordinal", "interval")
+
+FEW_ITEMS = 30
+"""Pairable items below which an alpha says little."""
 
 _MUCH_AGREEMENT, _LOW_ALPHA = 0.8, 0.4
 
@@ -70,6 +76,11 @@ class Panel:
     """Raters agree, but nearly all scores are the same, so alpha is low or undefined all the same."""
 
     @property
+    def few_items(self) -> bool:
+        """Too few to take the figures for more than a first sign."""
+        return 0 < self.n_pairable < FEW_ITEMS
+
+    @property
     def na_rate(self) -> float | None:
         judged = self.n_ratings + self.n_na
         return self.n_na / judged if judged else None
@@ -78,16 +89,22 @@ class Panel:
 def panel(
     histogram: PatternHistogram,
     *,
-    ordered: bool = True,
+    kind: Kind = "ordinal",
     interval: Interval = ITEM_JACKKNIFE,
     rng: np.random.Generator | None = None,
 ) -> Panel:
-    """All figures of an axis. Where points are not `ordered`, figures that need an order are undefined."""
-    headline: Metric = "ordinal" if ordered else "nominal"
+    """All figures of an axis. On a nominal one, figures that need an order are undefined.
+
+    On two points all metrics give the same alpha, so a binary axis has them all; but any two of its
+    scores are neighbours, so there is nothing in `within_one`.
+    """
+    ordered = kind != "nominal"
+    two_points = histogram.values.size == 2
     wanted: dict[str, Coefficient] = {"nominal": alpha("nominal")}
     if ordered:
         wanted |= {"ordinal": alpha("ordinal"), "interval": alpha("interval")}
-        wanted |= {"within_one": WITHIN_ONE, "mean_abs_difference": MEAN_ABSOLUTE_DIFFERENCE}
+        wanted |= {"mean_abs_difference": MEAN_ABSOLUTE_DIFFERENCE}
+        wanted |= {} if two_points else {"within_one": WITHIN_ONE}
         wanted |= {"ac2": gwet("quadratic"), "icc_1_1": ICC_1_1, "icc_1_k": ICC_1_K}
     wanted |= {"exact": EXACT, "ac1": gwet("identity")}
     wanted |= {"brennan_prediger": bp("quadratic" if ordered else "identity")}
@@ -97,7 +114,10 @@ def panel(
     na_exact, na_alpha = _agreement_on_na(histogram, interval, rng)
 
     def of(name: str) -> Result:
-        return found.get(name) or Undefined(Reason.NOT_ORDERED, histogram.n_pairable)
+        reason = Reason.TWO_POINTS if ordered and two_points else Reason.NOT_ORDERED
+        return found.get(name) or Undefined(reason, histogram.n_pairable)
+
+    headline: Metric = "ordinal" if kind == "ordinal" else "nominal"
 
     n_ratings = histogram.n_ratings
     k = raters_per_item(items(histogram).total())[0]

@@ -96,12 +96,13 @@ class PatternHistogram:
         scale, and for an item in two clusters.
         """
         points = _points(values)
-        items, ranks = np.asarray(item), np.asarray(rank)
+        items, ranks = np.asarray(item, dtype=np.int64), np.asarray(rank, dtype=np.int64)
         if ranks.shape != items.shape:
             raise ValueError(f"{items.size} items and {ranks.size} ranks")
         if ranks.size and (ranks.min() < NA or ranks.max() > points.size):
             raise ValueError(f"a rank is outside {NA}..{points.size}")
-        items, n_items = _dense(items)
+        names, items = _numbered(items)
+        n_items = len(names)
         per_item = np.bincount(
             items[ranks != MISSING] if (ranks == MISSING).any() else items, minlength=n_items
         )
@@ -145,19 +146,25 @@ class PatternHistogram:
             cluster=None if cluster is None else np.asarray(cluster)[item],
         )
 
+    @classmethod
+    def empty(cls, values: npt.ArrayLike) -> Self:
+        """Of an axis that nobody rated yet."""
+        return cls.from_ratings(values=values, item=[], rank=[], cluster=[])
+
     def clustered(self, key: npt.ArrayLike, pattern: npt.ArrayLike) -> Self:
         """The same items, with the cluster and the pattern of each: two arrays (n_items,)."""
         keys = np.asarray(key, dtype=np.int64)
-        names, index = np.unique(keys, return_inverse=True)
-        return self._with_clusters(names, index, np.asarray(pattern, np.int64), np.ones(len(keys), np.int64))
+        return self._with_clusters(keys, np.asarray(pattern, np.int64), None)
 
-    def _with_clusters(self, names: Ints, index: Ints, pattern: Ints, items: Ints) -> Self:
+    def _with_clusters(self, key: Ints, pattern: Ints, items: Ints | None) -> Self:
+        """`items` (n,): how many there are of each (key, pattern), None for one of each."""
+        names, index = _numbered(key)
         width = max(1, len(self.counts))
-        pairs, inverse = np.unique(index * width + pattern, return_inverse=True)
+        pairs, place = _numbered(index * width + pattern)
         clusters = Clusters(
             key=names[pairs // width],
             pattern=pairs % width,
-            items=np.bincount(inverse, weights=items, minlength=len(pairs)).astype(np.int64),
+            items=np.bincount(place, weights=items, minlength=len(pairs)).astype(np.int64),
         )
         return type(self)(self.values, self.counts, self.na, self.frequency, clusters)
 
@@ -245,10 +252,8 @@ def merge(histograms: Iterable[PatternHistogram]) -> PatternHistogram:
     if len(clusters) < len(parts):
         return whole
     starts = np.cumsum([0, *(len(part.counts) for part in parts)])
-    names, index = np.unique(np.concatenate([c.key for c in clusters]), return_inverse=True)
     return whole._with_clusters(
-        names,
-        index,
+        np.concatenate([c.key for c in clusters]),
         pattern[np.concatenate([c.pattern + start for c, start in zip(clusters, starts, strict=False)])],
         np.concatenate([c.items for c in clusters]),
     )
@@ -263,14 +268,17 @@ def _points(values: npt.ArrayLike) -> Floats:
     return points
 
 
-def _dense(items: Array) -> tuple[Ints, int]:
-    """Items as indices 0..n-1; numbers that are small already are left as they are."""
-    if items.size == 0:
-        return items.astype(np.int64), 0
-    if items.min() >= 0 and items.max() < 2 * items.size + 1024:
-        return items.astype(np.int64, copy=False), int(items.max()) + 1
-    names, index = np.unique(items, return_inverse=True)
-    return index, len(names)
+def _numbered(names: Array) -> tuple[Ints, Ints]:
+    """The different names, ascending, and each name's place among them; quick where they lie densely."""
+    if names.size == 0:
+        return names.astype(np.int64), names.astype(np.int64)
+    lowest, span = int(names.min()), int(names.max()) - int(names.min()) + 1
+    if span > 4 * names.size + 65_536:
+        return np.unique(names.astype(np.int64), return_inverse=True)
+    offset = names.astype(np.int64) - lowest
+    occurs = np.zeros(span, bool)
+    occurs[offset] = True
+    return np.flatnonzero(occurs) + lowest, (np.cumsum(occurs) - 1)[offset]
 
 
 def _patterns_of(item: Ints, rank: Array, points: int, per_item: Ints) -> tuple[Ints, Ints, Ints]:
@@ -298,9 +306,7 @@ def _by_number(item: Ints, rank: Array, points: int, per_item: Ints, base: int) 
         occurs = np.zeros(base ** (points + 1), bool)
         occurs[numbers] = True
         codes = np.flatnonzero(occurs)
-        place = np.zeros(occurs.size, np.int64)
-        place[codes] = np.arange(len(codes))
-        pattern = place[numbers]
+        pattern = (np.cumsum(occurs) - 1)[numbers]
     else:
         codes, pattern = np.unique(numbers, return_inverse=True)
     return pattern, codes[:, None] // base ** np.arange(points + 1, dtype=np.int64) % base

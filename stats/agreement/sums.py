@@ -132,16 +132,13 @@ class Units:
         """Sums over all units: one row."""
         return self.weighted(self.multiplicity[None, :])
 
-    def without_one(self, start: int, stop: int) -> Sums:
-        """Sums over all units but one, for one of each sort from `start` to `stop`: (stop - start) rows."""
-        weights = self.multiplicity[None, :].astype(np.float64)
+    def without_one(self, total: Sums, start: int, stop: int) -> Sums:
+        """`total` less one unit, for one of each sort from `start` to `stop`: (stop - start) rows."""
+        dense = np.concatenate([total.scalars, total.marginals, total.shares], axis=1)
         coincidences = self.coincidences[start:stop]
         if sp.issparse(coincidences):
             coincidences = coincidences.toarray()
-        return self._sums(
-            weights @ self.dense - self.dense[start:stop],
-            np.asarray(weights @ self.coincidences) - coincidences,
-        )
+        return self._sums(dense - self.dense[start:stop], total.coincidences - coincidences)
 
     def _sums(self, dense: Floats, coincidences: Floats) -> Sums:
         k = self.values.size

@@ -237,12 +237,29 @@ def test_the_reasons_for_no_figure():
 
 
 def test_an_axis_without_order_has_only_what_needs_none():
-    found = panel(histogram(), ordered=False)
+    found = panel(histogram(), kind="nominal")
     assert found.headline == "nominal"
     assert isinstance(found.alpha["nominal"], Estimate)
     for figure in [found.alpha["ordinal"], found.within_one, found.ac2, found.icc_1_1]:
         assert figure == Undefined(Reason.NOT_ORDERED, 300)
     assert found.mean is None
+
+
+def test_on_two_points_there_is_one_alpha_and_everything_is_within_one():
+    scores, _ = study(100)
+    binary = PatternHistogram.from_scores((scores > 3).astype(float), values=[0, 1])
+    found = panel(binary, kind="binary")
+    assert found.headline == "nominal"
+    assert isinstance(found.alpha["ordinal"], Estimate)
+    assert len({round(figure.value, 12) for figure in found.alpha.values()}) == 1
+    assert found.within_one == Undefined(Reason.TWO_POINTS, 100)
+
+
+def test_an_axis_that_nobody_rated_has_reasons_only():
+    found = panel(PatternHistogram.empty(POINTS), interval=Interval(), rng=np.random.default_rng(0))
+    assert (found.n_items, found.n_pairs, found.mean, found.na_rate) == (0, 0, None, None)
+    for figure in [*found.alpha.values(), found.exact, found.ac1, found.ac2, found.icc_1_1]:
+        assert figure == Undefined(Reason.NO_SCORES, 0)
 
 
 def test_agreement_on_cannot_judge_is_told_apart_from_agreement_on_scores():
