@@ -144,7 +144,10 @@ def test_in_the_second_round_each_demo_rater_has_begun_and_finds_the_next_item_a
     for name, count in loading.DONE_BY_HAND.items():
         rater = Member.objects.get(project=project, user__username=name)
         assert rater.assignments.submitted().count() == count
-        assert claim_next(rater=rater).batch == batch
+        seat = claim_next(rater=rater)
+        assert seat.batch == batch
+        if name in loading.OPEN:
+            assert (seat.item.prompt.key, seat.item.response.model.name) == loading.OPEN[name]
         left = Item.objects.filter(assignments__batch=batch).exclude(assignments__rater=rater).distinct()
         assert left.filter(assignments__state="empty").distinct().count() >= 15
 

@@ -24,7 +24,7 @@ def log_in(browser: Browser, base_url: str, name: str, language: str) -> Page:
     page.goto("/")
     page.locator("input[name=login]").fill(name)
     page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("form:has(input[name=password]) button[type=submit]").click()
+    page.locator("input[name=password]").press("Enter")
     page.wait_for_load_state("networkidle")
     return page
 
@@ -45,8 +45,8 @@ def main() -> None:
     with sync_playwright() as playwright:
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for language in ("ja", "en"):
-            rater = log_in(browser, options.base_url, "rater1", language)
+        for language, name in (("ja", "rater1"), ("en", "rater2")):
+            rater = log_in(browser, options.base_url, name, language)
             picture(rater, "/p/demo/rate/", options.out / f"rating-{language}.png")
         browser.close()
 

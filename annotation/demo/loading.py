@@ -46,6 +46,8 @@ SECOND_ROUND = ["coding", "math", "writing", "science"]
 # How many of the second round each has rated before anybody looks at the demo.
 DONE_BY_HAND = {"rater1": 4, "rater2": 3, "rater3": 1}
 DONE_BY_SIMULATED = 2
+# What they have open: the first thing one sees should have maths and a table in it.
+OPEN = {"rater1": ("demo-ja-03", "hoshizora-70b"), "rater2": ("demo-en-01", "hoshizora-70b")}
 
 
 class AccountsExist(Exception):
@@ -142,8 +144,10 @@ def _second_round(project: Project, people: dict[str, Member], simulated: Sequen
         raters_per_item=2,
         order=Batch.Order.BY_PROMPT,
         seed=SEED + 1,
+        lease=timedelta(days=1),
         categories=SECOND_ROUND,
     )
+    kept = {people[name]: _keep_seat(people[name], batch, *which) for name, which in OPEN.items()}
     work = [(people[name], count) for name, count in DONE_BY_HAND.items()]
     work += [(rater, DONE_BY_SIMULATED) for rater in simulated]
     minds = SimulatedRaters(raters=len(work), seed=SEED + 1)
@@ -152,7 +156,18 @@ def _second_round(project: Project, people: dict[str, Member], simulated: Sequen
             seat = services.claim_next(rater=rater, batch=batch)
             assert seat, "there are more seats than the demo's raters fill"
             _rate(seat, minds, index)
+    for rater, key in kept.items():
+        services.open_seat(rater=rater, key=key)
     _backdate(batch, begin=timezone.now() - timedelta(days=2), days=1)
+
+
+def _keep_seat(rater: Member, batch: Batch, prompt: str, model: str) -> uuid.UUID:
+    """Plan a seat for the rater, so that nobody takes it before them."""
+    seats = batch.assignments.empty().filter(item__prompt__key=prompt, item__response__model__name=model)
+    seat: Assignment | None = seats.order_by("seat").first()
+    assert seat, "nobody has begun"
+    Assignment.objects.filter(pk=seat.pk).update(state=Assignment.State.PLANNED, rater=rater)
+    return seat.key
 
 
 def _rate(seat: Assignment, minds: SimulatedRaters, index: int) -> None:
