@@ -41,8 +41,6 @@ class _Seat(NamedTuple):
     occasion: int
     rubric_id: int
     batch_state: str
-    held: bool
-    """Whether the rater had it open once and lost it."""
 
 
 class _Typed(NamedTuple):
@@ -85,8 +83,7 @@ class _Words(NamedTuple):
 
 _SEAT = """
     SELECT a.id, a.key, a.state, a.rater_id, a.lease_until < statement_timestamp(), a.batch_id, a.item_id, a.occasion,
-        b.rubric_id, b.state,
-        EXISTS (SELECT FROM annotation_lapsedseat l WHERE l.assignment_id = a.id AND l.rater_id = %(rater)s)
+        b.rubric_id, b.state
     FROM annotation_assignment a JOIN annotation_batch b ON b.id = a.batch_id
     WHERE {which}
 """
@@ -166,8 +163,8 @@ def submit_and_claim_next(
 
 
 def _submit(cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID, typed: _Typed) -> Outcome:
-    seat = _seat(cursor, rater, "a.key = %(key)s FOR UPDATE OF a", key=key)
-    if seat.rater_id != rater.pk and not seat.held:
+    seat = _seat(cursor, "a.key = %(key)s FOR UPDATE OF a", key=key)
+    if seat.rater_id != rater.pk and not _held_once(cursor, rater, seat):
         raise SeatNotFound
     words = typed.checked(seat.rubric_id)
     submission_id, answered = _answered(cursor, rater, seat, submission_id, words)
@@ -182,7 +179,7 @@ def _submit(cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID
         if seat.key == key and not seat.lease_is_over:
             kind = Submission.Outcome.KEPT
     elif seat.state != "empty":
-        if free := _free_at_the_item(cursor, rater, seat):
+        if free := _free_at_the_item(cursor, seat):
             seat = free
         else:
             seat, kind = _surplus(cursor, rater, seat), Submission.Outcome.SURPLUS
@@ -207,7 +204,7 @@ def change(
     """
     with connection.cursor() as cursor:
         lock(cursor, rater)
-        seat = _seat(cursor, rater, "a.key = %(key)s FOR UPDATE OF a", key=assignment_key)
+        seat = _seat(cursor, "a.key = %(key)s FOR UPDATE OF a", key=assignment_key)
         if seat.rater_id != rater.pk or seat.state != "submitted":
             raise SeatNotFound
         words = _Typed(scores, comment, flagged, seconds).checked(seat.rubric_id)
@@ -247,14 +244,14 @@ def _columns(words: _Words) -> tuple[list[int], list[float | None], list[str | N
     )
 
 
-def _seat(cursor: Any, rater: Member, which: str, **terms: Any) -> _Seat:
-    if seat := _find(cursor, rater, which, **terms):
+def _seat(cursor: Any, which: str, **terms: Any) -> _Seat:
+    if seat := _find(cursor, which, **terms):
         return seat
     raise SeatNotFound
 
 
-def _find(cursor: Any, rater: Member, which: str, **terms: Any) -> _Seat | None:
-    cursor.execute(_SEAT.format(which=which), {"rater": rater.pk, **terms})
+def _find(cursor: Any, which: str, **terms: Any) -> _Seat | None:
+    cursor.execute(_SEAT.format(which=which), terms)
     row = cursor.fetchone()
     return _Seat(*row) if row else None
 
@@ -293,21 +290,33 @@ def _without_time(payload: str | dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name != "seconds"}
 
 
+def _held_once(cursor: Any, rater: Member, seat: _Seat) -> bool:
+    """Whether the rater had the seat open and lost it.
+
+    Asked after the seat is locked, and not together with that: whoever we waited for may just have taken it away.
+    """
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM annotation_lapsedseat WHERE assignment_id = %s AND rater_id = %s)",
+        [seat.id, rater.pk],
+    )
+    held: bool = cursor.fetchone()[0]
+    return held
+
+
 def _own_at_the_item(cursor: Any, rater: Member, seat: _Seat) -> _Seat | None:
     """What else the rater has at the item of a seat that was lost."""
     return _find(
         cursor,
-        rater,
         "a.item_id = %(item)s AND a.rater_id = %(rater)s AND a.occasion = %(occasion)s FOR UPDATE OF a",
+        rater=rater.pk,
         item=seat.item_id,
         occasion=seat.occasion,
     )
 
 
-def _free_at_the_item(cursor: Any, rater: Member, seat: _Seat) -> _Seat | None:
+def _free_at_the_item(cursor: Any, seat: _Seat) -> _Seat | None:
     return _find(
         cursor,
-        rater,
         "a.batch_id = %(batch)s AND a.item_id = %(item)s AND a.state = 'empty' LIMIT 1 FOR UPDATE OF a SKIP LOCKED",
         batch=seat.batch_id,
         item=seat.item_id,
