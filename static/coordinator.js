@@ -21,4 +21,17 @@
   document.addEventListener("htmx:after:swap", () => {
     document.querySelector("main [data-focus]")?.focus({ preventScroll: false });
   });
+
+  // <div data-shown-when="filling=planned">: part of a form that only matters then. What was wrong stays in sight.
+  function showParts(form) {
+    for (const part of form.querySelectorAll("[data-shown-when]")) {
+      const [name, value] = part.dataset.shownWhen.split("=");
+      const given = new FormData(form).getAll(name);
+      part.hidden = !given.includes(value) && !part.querySelector(".field--error");
+    }
+  }
+  for (const part of document.querySelectorAll("form:has([data-shown-when])")) {
+    showParts(part);
+    part.addEventListener("input", () => showParts(part));
+  }
 }

@@ -17,12 +17,14 @@
     if (!answer.ok) return;
     const spec = await answer.json();
     place.hidden = false;
+    figure.querySelector(".figure__room")?.remove();
     const same = before?.view && before.theme === wanted.theme && before.rows === spec.datasets.alpha.length;
     if (same) {
       await before.view.data("alpha", spec.datasets.alpha).runAsync();
       return;
     }
     spec.width = "container";
+    spec.autosize = { type: "fit-x", contains: "padding" };
     const { view } = await vegaEmbed(place, spec, {
       ast: true,
       actions: false,

@@ -209,7 +209,7 @@
     const open = scales()
       .map((scale) => [scale.dataset.label, state(scale)])
       .filter(([, how]) => how !== "given")
-      .map(([label, how]) => (how === "reason" ? label + words.reason : label));
+      .map(([label, how]) => (how === "reason" ? words.reason.replace("{axis}", label) : label));
     const line = document.getElementById("missing");
     if (open.length) {
       const [before, after] = words.missing.split("{axes}");
