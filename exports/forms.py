@@ -22,6 +22,9 @@ class DownloadForm(forms.Form):
     table = forms.ChoiceField(
         label=_("What"),
         widget=forms.RadioSelect,
+        help_text=_(
+            "A single table comes in the format below. Excel opens XLSX best; pandas and R read Parquet fastest."
+        ),
         initial="long",
         choices=[
             ("long", _("Ratings, a row per score")),
@@ -36,7 +39,6 @@ class DownloadForm(forms.Form):
     format = forms.ChoiceField(
         label=_("Format"),
         initial="csv",
-        help_text=_("Of a single table. Excel opens XLSX best; pandas and R read Parquet fastest."),
         choices=[
             ("csv", "CSV"),
             ("tsv", "TSV"),
