@@ -42,9 +42,9 @@ def _empty_spec(language: str, theme: Theme) -> dict[str, Any]:
     """Altair's part: it hangs on words and colours only, so each process asks once for each."""
     words = {
         "title": _("Agreement by axis"),
-        "alpha": _("Krippendorff’s alpha with 95 % interval"),
+        "alpha": _("Krippendorff’s alpha and its interval (95 %)"),
         "axis": _("Axis"),
-        "description": _("Krippendorff’s alpha of each axis as a point, its 95 % interval as a line."),
+        "description": _("Krippendorff’s alpha of each axis as a point, its interval (95 %) as a line."),
     }
     spec: dict[str, Any] = json.loads(_ask({"make": "spec", "words": words, "theme": theme}))
     return spec

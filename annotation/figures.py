@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from annotation.agreement import AxisAgreement, ProjectAgreement
+from annotation.agreement.words import FEW_ITEMS as FEW_ITEMS_WORDS
+from annotation.agreement.words import FIGURES, LITTLE_VARIATION, METHODS, METRICS, REASONS
 from projects.models import Axis
-from stats.agreement import Metric, Panel
-from stats.estimate import Estimate, Reason, Result
-
-FEW_ITEMS = 30
-"""Below so many items with two scores, alpha says little; the page says so beside it."""
+from stats.agreement import FEW_ITEMS, Method, Panel
+from stats.estimate import Estimate, Result
 
 BARS_WIDTH = 90
 BARS_HEIGHT = 30
 
-REASONS: dict[Reason, str | Promise] = {
-    Reason.NO_SCORES: gettext_lazy("no scores yet"),
-    Reason.NO_ITEM_WITH_TWO_SCORES: gettext_lazy("no item has two scores yet"),
-    Reason.ONE_ITEM: gettext_lazy("only one item has two scores"),
-    Reason.NO_VARIATION: gettext_lazy("undefined: every score is the same"),
-    Reason.NO_VARIATION_BETWEEN_ITEMS: gettext_lazy("undefined: all items have the same mean"),
-    Reason.NEGATIVE_VALUES: gettext_lazy("undefined for negative values"),
-    Reason.NOT_ORDERED: gettext_lazy("the points have no order"),
-    Reason.TWO_POINTS: gettext_lazy("there are two points only"),
-    Reason.NO_NA: gettext_lazy("nobody said “cannot judge”"),
-    Reason.ONE_UNIT: gettext_lazy("no interval: all items belong to one prompt"),
-    Reason.UNDEFINED_RESAMPLES: gettext_lazy("no interval: undefined in too many resamples"),
-    Reason.NO_SPREAD: gettext_lazy("no interval: all resamples are the same"),
-    Reason.NOT_ASKED: gettext_lazy("no interval was asked for"),
-}
-METRICS: dict[Metric, str | Promise] = {
-    "nominal": gettext_lazy("nominal"),
-    "ordinal": gettext_lazy("ordinal"),
-    "interval": gettext_lazy("interval"),
-}
-METHODS: dict[str, str | Promise] = {
-    "cluster_bootstrap": gettext_lazy("bootstrap over prompts"),
-    "cluster_jackknife": gettext_lazy("jackknife over prompts"),
-    "item_bootstrap": gettext_lazy("bootstrap over items"),
-    "item_jackknife": gettext_lazy("jackknife over items"),
-}
+_MORE = [
+    "mean_abs_difference",
+    "ac2",
+    "ac1",
+    "brennan_prediger",
+    "icc_1_1",
+    "icc_1_k",
+    "na_exact",
+    "na_alpha",
+]
+_SHARES = {"na_exact"}
 
 
 @dataclass(frozen=True)
@@ -112,16 +94,7 @@ def _axis(of: AxisAgreement) -> AxisFigures:
         for other in panel.alpha
         if other != metric
     ]
-    others += [
-        (_("Mean difference between two raters, in points"), panel.mean_abs_difference, False),
-        (_("Gwet’s AC2, quadratic weights"), panel.ac2, False),
-        (_("Gwet’s AC1"), panel.ac1, False),
-        (_("Brennan–Prediger"), panel.brennan_prediger, False),
-        (_("Reliability of one rating, ICC(1,1)"), panel.icc_1_1, False),
-        (_("Reliability of the mean, ICC(1,k)"), panel.icc_1_k, False),
-        (_("Agreement on “cannot judge”"), panel.na_exact, True),
-        (_("The same beyond chance, nominal alpha"), panel.na_alpha, False),
-    ]
+    others += [(str(FIGURES[name]), getattr(panel, name), name in _SHARES) for name in _MORE]
     rate = panel.na_rate
     return AxisFigures(
         axis=of.axis,
@@ -149,7 +122,7 @@ def _figure(name: str, result: Result, *, percent: bool = False) -> Figure:
         interval = f"{shown(result.low)} – {shown(result.high)}"
     elif result.no_interval is not None:
         said = str(REASONS[result.no_interval])
-    method = str(METHODS.get(result.method, result.method))
+    method = str(METHODS[Method(result.method)])
     return Figure(name, shown(result.value), interval, said, result.n, method)
 
 
@@ -195,9 +168,5 @@ def _bar_width(points: int) -> float:
 def _caution(panel: Panel) -> str:
     """What to keep in mind when reading alpha here. Calmly: neither is anybody's fault."""
     if panel.little_variation:
-        return _(
-            "Nearly all scores are the same here. Raters agree, but there is little variation, and alpha says little then."
-        )
-    if 0 < panel.n_pairable < FEW_ITEMS:
-        return _("Fewer than {n} items have two scores: too few to lean on yet.").format(n=FEW_ITEMS)
-    return ""
+        return str(LITTLE_VARIATION)
+    return str(FEW_ITEMS_WORDS) % {"n": FEW_ITEMS} if panel.few_items else ""

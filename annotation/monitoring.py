@@ -76,8 +76,10 @@ def _seldom(key: str, make: Callable[[], Snapshot]) -> Snapshot:
         assert kept is not None
         return kept[1]
     try:
-        if kept is None and (kept := cache.get(key)):  # made while we waited
-            return kept[1]
+        if kept is None:
+            meanwhile: tuple[float, Snapshot] | None = cache.get(key)
+            if meanwhile:
+                return meanwhile[1]
         began = time.perf_counter()
         made = make()
         took = time.perf_counter() - began

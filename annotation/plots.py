@@ -106,9 +106,15 @@ def alpha_spec(*, words: Mapping[str, str], theme: Theme = "light") -> dict[str,
     return spec
 
 
+def plot_height(rows: int) -> int:
+    """About how high `alpha_spec` is drawn, so that a page can keep the room free."""
+    return ROW * rows + 85
+
+
 def with_data(spec: dict[str, Any], rows: list[AlphaRow]) -> dict[str, Any]:
     data = {DATA: [row.as_datum(place) for place, row in enumerate(rows)]}
-    return spec | {"datasets": spec.get("datasets", {}) | data}
+    # A number: with a step for each row, Vega-Lite warns in the console that it cannot fit the height as well.
+    return spec | {"height": ROW * max(1, len(rows)), "datasets": spec.get("datasets", {}) | data}
 
 
 def on_paper(spec: dict[str, Any], theme: Theme = "light") -> dict[str, Any]:

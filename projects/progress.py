@@ -39,19 +39,20 @@ def counts_of(project: Project) -> dict[str, int]:
     row = (
         Project.objects.filter(pk=project.pk)
         .values(
-            prompts=_count(Prompt.objects.filter(project=OuterRef("pk"))),
-            models=_count(LanguageModel.objects.filter(project=OuterRef("pk"))),
-            responses=_count(Response.objects.filter(prompt__project=OuterRef("pk"))),
-            items=_count(Item.objects.filter(project=OuterRef("pk"))),
-            people=_count(people),
-            raters=_count(people.filter(is_rater=True).exclude(kind="position")),
-            batches=_count(batches.filter(batches__isnull=False), "batches"),
-            open_batches=_count(batches.filter(batches__state="open"), "batches"),
+            n_prompts=_count(Prompt.objects.filter(project=OuterRef("pk"))),
+            n_models=_count(LanguageModel.objects.filter(project=OuterRef("pk"))),
+            n_responses=_count(Response.objects.filter(prompt__project=OuterRef("pk"))),
+            n_items=_count(Item.objects.filter(project=OuterRef("pk"))),
+            n_people=_count(people),
+            n_raters=_count(people.filter(is_rater=True).exclude(kind="position")),
+            n_batches=_count(batches.filter(batches__isnull=False), "batches"),
+            n_open_batches=_count(batches.filter(batches__state="open"), "batches"),
         )
         .get()
     )
     seats = seats_by_state([project.pk])[project.pk]
-    return {**cast("dict[str, int]", row), **seats, "seats": sum(seats.values())}
+    counts = {name.removeprefix("n_"): n for name, n in cast("dict[str, int]", row).items()}
+    return {**counts, **seats, "seats": sum(seats.values())}
 
 
 def _count(rows: QuerySet[Any], what: str = "pk") -> Subquery:

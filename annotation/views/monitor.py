@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.conf import settings
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
@@ -16,7 +14,7 @@ from annotation.drawing import alpha_spec, draw
 from annotation.figures import figures
 from annotation.models import Batch
 from annotation.monitoring import Snapshot, snapshot
-from annotation.plots import Theme
+from annotation.plots import Theme, plot_height
 from projects.access import Request, for_data, project_page
 from projects.models import Member
 
@@ -49,6 +47,7 @@ def monitor(request: Request, member: Member, pk: int | None = None) -> HttpResp
         "live": request.GET.get("live") != "0",
         "seconds": SECONDS_BETWEEN,
         "theme": _theme(request),
+        "plot_height": plot_height(len(found)),
         "has_vega": (settings.VAR_DIR / "static" / "vendor" / "vega.js").exists(),
     }
     template = "annotation/monitor.html#live" if request.htmx else "annotation/monitor.html"
@@ -78,7 +77,7 @@ def alpha_picture(request: Request, member: Member, kind: str, pk: int | None = 
     response = HttpResponse(picture, content_type=MEDIA_TYPES[kind])
     if keep:
         name = f"{member.project.slug}{f'-batch{pk}' if pk else ''}-alpha.{kind}"
-        response.headers["Content-Disposition"] = cast("str", content_disposition_header(True, name))
+        response.headers["Content-Disposition"] = content_disposition_header(True, name)
     return response
 
 

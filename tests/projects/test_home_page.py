@@ -99,7 +99,7 @@ def test_the_number_of_queries_does_not_grow_with_projects(client, django_assert
         create_member(project, user=user, is_rater=True, is_coordinator=True)
     client.force_login(user)
     home(client)
-    with django_assert_num_queries(5):  # session, user, memberships, pool, seats
+    with django_assert_num_queries(7):  # session, user, memberships, pool, seats, two for permissions
         assert home(client).status_code == 200
 
 
