@@ -188,6 +188,7 @@ def _rate(seat: Assignment, minds: SimulatedRaters, index: int) -> None:
             axis: NAReason.NO_KNOWLEDGE if value is None else value for axis, value in said.scores.items()
         },
         comment=said.comment,
+        flagged=said.flagged,
         seconds=said.seconds,
     )
 

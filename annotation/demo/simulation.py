@@ -82,6 +82,7 @@ CARELESSNESS = (0.5, 1.15)  # standard deviations of the noise, from the most ca
 CANNOT_JUDGE = {"accuracy": 0.04, "detail": 0.01, "fluency": 0.01}
 OVERALL_FROM_OTHERS = 0.35
 A_REMARK = 0.45
+A_FLAG_ON_A_REMARK = 0.15
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Said:
 
     scores: dict[str, int | None]
     comment: str
+    flagged: bool
     seconds: float
 
 
@@ -125,5 +127,6 @@ class SimulatedRaters:
                 scores[axis] = None
         remarks = REMARKS.get((prompt, model), ())
         comment = str(self.rng.choice(remarks)) if remarks and self.rng.random() < A_REMARK else ""
+        flagged = bool(comment) and self.rng.random() < A_FLAG_ON_A_REMARK
         seconds = self.pace[rater] * (25 + length / 9) * self.rng.lognormal(0, 0.25)
-        return Said(scores=scores, comment=comment, seconds=round(float(seconds), 1))
+        return Said(scores=scores, comment=comment, flagged=flagged, seconds=round(float(seconds), 1))
