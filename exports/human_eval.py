@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import Func, IntegerField, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONArray
 from django.utils.translation import gettext, ngettext
 
@@ -128,6 +128,13 @@ class HumanEval:
                 "%(n)s prompts lose their turns that are not the user’s.",
                 prompts,
             ) % {"n": f"{prompts:,}"}
+        asked = Func("prompt__turns", function="jsonb_array_length", output_field=IntegerField())
+        if longer := self.selection.responses.filter(turns__len__gt=asked).count():
+            yield ngettext(
+                "%(n)s response loses turns that nothing was asked for.",
+                "%(n)s responses lose turns that nothing was asked for.",
+                longer,
+            ) % {"n": f"{longer:,}"}
         yield gettext(
             "Raters, times, comments, reasons and the prompts’ tags and references are left out: the layout has no "
             "place for them."

@@ -26,7 +26,7 @@ _PLAIN, _HEADER, _LIKE_FORMULA = 0, 1, 2
 
 _MARKUP = re.compile("[&<>\r]")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_ESCAPE_LIKE = re.compile("_x(?=[0-9A-Fa-f]{4}_)")  # Excel reads _x0041_ as the letter A
+_ESCAPE_LIKE = re.compile("_x(?=[0-9A-Fa-f]{4}_)")  # Excel reads _x0041_ as the letter A, and _x005F_ as "_"
 _ODD = re.compile(f"{_MARKUP.pattern}|{_ILLEGAL.pattern}|{_ESCAPE_LIKE.pattern}")
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -118,11 +118,8 @@ class XlsxBook(Book):
         text, replaced = _ILLEGAL.subn(_picture, text)
         self.altered["characters_replaced"] += replaced
         text = escape(text, {"\r": "&#13;"})
-        # Split over two runs, Excel does not see an escape, and no reader sees a difference.
-        runs = _ESCAPE_LIKE.sub('_</t></r><r><t xml:space="preserve">x', text)
-        if runs == text:
-            return f'<t xml:space="preserve">{text}</t>'
-        return f'<r><t xml:space="preserve">{runs}</t></r>'
+        text = _ESCAPE_LIKE.sub("_x005F_x", text)
+        return f'<t xml:space="preserve">{text}</t>'
 
     def _cut(self, text: str) -> str:
         self.altered["texts_cut"] += 1

@@ -303,3 +303,12 @@ def test_turns_that_are_not_the_users_are_left_out_and_said():
         ("asked", "reply")
     ]
     assert "1 prompt loses its turns" in " ".join(layout.notes())
+
+
+def test_turns_that_nothing_was_asked_for_are_left_out_and_said():
+    project = create_project()
+    create_response(project, turns=["asked", "not asked"])
+    layout = HumanEval(Selection(project))
+    [line] = layout.lines()
+    assert len(line["turns"]) == 1
+    assert "1 response loses turns" in " ".join(layout.notes())

@@ -4,9 +4,9 @@ import csv
 import io
 import itertools
 import json
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
-from xml.etree import ElementTree
 
 import openpyxl
 import pandas as pd
@@ -74,6 +74,11 @@ def rows_of_csv(data, separator=","):
     return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator))
 
 
+def as_excel_shows(text):
+    """openpyxl leaves Excel's escapes as they stand."""
+    return re.sub("_x005F_", "_", text)
+
+
 def rows_of_xlsx(data, sheet="long"):
     return list(openpyxl.load_workbook(io.BytesIO(data))[sheet].iter_rows(values_only=True))
 
@@ -89,7 +94,7 @@ def test_hostile_text_comes_back_from_every_format_as_it_was(text):
             text,
             "x",
         ]
-    assert rows_of_xlsx(written("xlsx", columns, rows))[1] == (text, "x")
+    assert as_excel_shows(rows_of_xlsx(written("xlsx", columns, rows))[1][0]) == text
     assert json.loads(written("jsonl", columns, rows)) == {"text": text, "after": "x"}
     assert pq.read_table(io.BytesIO(written("parquet", columns, rows))).to_pylist() == [
         {"text": text, "after": "x"}
@@ -206,7 +211,7 @@ controls = st.sampled_from([chr(code) for code in range(1, 32)] + ["_x0041_", "_
 def test_openpyxl_reads_every_sheet_as_it_was_written_but_for_characters_that_xml_cannot_hold(rows):
     back = rows_of_xlsx(written("xlsx", [Column("text"), Column("score", Kind.NUMBER)], rows))[1:]
     for (text, score), row in itertools.zip_longest(rows, back, fillvalue=(None, None)):
-        assert (row[0] or "") == "".join(shown_in_xlsx(character) for character in text)
+        assert as_excel_shows(row[0] or "") == "".join(shown_in_xlsx(character) for character in text)
         if score is not None and abs(score) >= 10**15:
             row = (row[0], float(row[1]))
         assert row[1] == score
@@ -429,11 +434,10 @@ def test_what_xml_cannot_hold_is_shown_by_its_picture_and_counted():
     assert book.altered == {"characters_replaced": 4}
 
 
-def test_excel_finds_no_escape_in_text_that_looks_like_one():
-    sheet = zipfile.ZipFile(io.BytesIO(written("xlsx", [Column("text")], [["_x0041_x0042_"]])))
-    root = ElementTree.fromstring(sheet.read("xl/worksheets/sheet1.xml"))
-    runs = [one.text for one in root.iter("{http://schemas.openxmlformats.org/spreadsheetml/2006/main}t")][1:]
-    assert runs == ["_", "x0041_", "x0042_"]
+def test_text_that_excel_would_take_for_an_escape_is_escaped_as_excel_does():
+    [_, (back,)] = rows_of_xlsx(written("xlsx", [Column("text")], [["_x0041_x0042_"]]))
+    assert back == "_x005F_x0041_x005F_x0042_"
+    assert as_excel_shows(back) == "_x0041_x0042_"
 
 
 def test_more_different_texts_than_are_shared_are_still_all_there(monkeypatch):
