@@ -1,4 +1,4 @@
-"""An agreement as JSON (docs/formats.md) and as text for a terminal."""
+"""An agreement as JSON (docs/methods.md) and as text for a terminal."""
 
 from __future__ import annotations
 

@@ -42,20 +42,38 @@ def create_study(
         for system in systems:
             items.append(create_response(project, prompt=prompt, model=system).items.get())
             of_prompt.append(number)
-    batch = create_batch(project, items=items, raters_per_item=per_item)
-    points = [point.value for point in project.current_rubric().axes.first().points.all()]
+    batch = create_batch(project, items=[], filling="loaded")
+    questions = list(project.current_rubric().axes.order_by("position"))
+    points = [point.value for point in questions[0].points.all()]
     rng = np.random.default_rng(seed)
     scores = np.full((len(axes), len(items), raters), np.nan)
-    for place, item in enumerate(items):
-        seats = Assignment.objects.filter(batch=batch, item=item).order_by("seat")
-        for seat, who in zip(seats, rng.permutation(raters), strict=False):
-            said = {}
-            for axis, key in enumerate(axes):
-                near = np.clip(place % len(points) + rng.integers(-1, 2), 0, len(points) - 1)
-                value = points[near]
-                scores[axis, place, who] = np.inf if rng.random() < 0.15 else value
-                said[key] = None if np.isinf(scores[axis, place, who]) else value
-            rate(seat, people[who], said)
+    taken = [(place, who) for place in range(len(items)) for who in rng.permutation(raters)[:per_item]]
+    seats = Assignment.objects.bulk_create(
+        Assignment(
+            batch=batch,
+            item=items[place],
+            seat=who + 1,
+            rater=people[who],
+            origin="loaded",
+            state="submitted",
+        )
+        for place, who in taken
+    )
+    said = []
+    for seat, (place, who) in zip(seats, taken, strict=True):
+        for axis, question in enumerate(questions):
+            near = np.clip(place % len(points) + rng.integers(-1, 2), 0, len(points) - 1)
+            abstains = rng.random() < 0.15
+            scores[axis, place, who] = np.inf if abstains else points[near]
+            said.append(
+                Score(
+                    assignment=seat,
+                    axis=question,
+                    value=None if abstains else points[near],
+                    na_reason="unsure" if abstains else None,
+                )
+            )
+    Score.objects.bulk_create(said)
     return project, batch, scores, np.array(of_prompt)
 
 
@@ -233,6 +251,33 @@ def test_missing_cannot_judge_and_zero_are_three_things():
     assert isinstance(found.exact, Estimate)
     assert found.exact.value == 1
     assert found.alpha["ordinal"] == Undefined(Reason.NO_VARIATION, 1)
+
+
+def test_who_came_after_we_looked_is_left_out_and_breaks_nothing(small, monkeypatch):
+    """Items and raters are listed before ratings are read; what is newer has no place in the lists."""
+    from annotation.agreement import reading
+
+    project, _items, raters, batch = small
+    options = {
+        "project": project.pk,
+        "batches": {batch.rubric_id: [batch.pk]},
+        "purpose": "main",
+        "scales": [reading.Scale(np.array(POINTS, float), {batch.rubric_id: 1})],
+    }
+    everybody = [rater.pk for rater in raters]
+
+    (without_second,) = reading.read(**options, raters=everybody[:1])
+    assert list(without_second.histogram.distribution) == [1, 0, 0, 1, 0]
+    assert without_second.raters == {everybody[0]}
+
+    class FirstItemOnly(reading._Prompts):
+        def __init__(self, project):
+            super().__init__(project)
+            self._item, self._prompt = self._item[:1], self._prompt[:1]
+
+    monkeypatch.setattr(reading, "_Prompts", FirstItemOnly)
+    (one_item,) = reading.read(**options, raters=everybody)
+    assert list(one_item.histogram.distribution) == [1, 1, 0, 0, 0]
 
 
 # Versions of the rubric

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="its slug")
         parser.add_argument("--batch", metavar="NAME", help="count the ratings of this batch only")
-        parser.add_argument("--json", action="store_true", help="JSON (docs/formats.md) instead of text")
+        parser.add_argument("--json", action="store_true", help="JSON (docs/methods.md) instead of text")
         parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
         parser.add_argument(
             "--interval",
