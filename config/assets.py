@@ -29,7 +29,8 @@ def write_assets() -> Path:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
-    fresh.write_text(first_line + vl_convert.javascript_bundle(None), encoding="utf-8")
+    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its types forget the default
+    fresh.write_text(first_line + bundle, encoding="utf-8")
     fresh.replace(target)
     return target
 

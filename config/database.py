@@ -8,7 +8,7 @@ from typing import Any
 
 import environ
 
-from config.embedded import ROLE, EmbeddedServer
+from config.embedded import PORT, ROLE, EmbeddedServer
 
 ENGINE = "config.postgres"
 
@@ -31,6 +31,7 @@ def embedded_database(data: Path, *, volatile: bool = False) -> dict[str, Any]:
         "NAME": server.database,
         "USER": ROLE,
         "HOST": str(server.socket_folder),
+        "PORT": PORT,
         "OPTIONS": {},
         "EMBEDDED": {"data": data, "volatile": volatile},  # Django copies these settings deeply
     }

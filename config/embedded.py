@@ -11,6 +11,7 @@ Two lock files beside the data say who does what; the kernel drops both locks of
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -24,7 +25,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -34,11 +34,14 @@ from psycopg import pq, sql
 
 ROLE = "postgres"
 POSTGRES = "18"
-# Bytes of a socket's path that every system takes (Linux 107, macOS 103), less the name PostgreSQL adds.
-LONGEST_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432")
+PORT = "5432"  # no port at all, but a part of the socket's name
+SOCKET_NAME = f".s.PGSQL.{PORT}"
+# Bytes of a socket's path that every system takes (Linux 107, macOS 103), less the name that PostgreSQL adds.
+LONGEST_SOCKET_FOLDER = 103 - len(f"/{SOCKET_NAME}")
 
 OPTIONS = {
     "listen_addresses": "",  # the socket only
+    "port": PORT,
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
@@ -80,20 +83,27 @@ class EmbeddedServer:
 
     @property
     def socket_folder(self) -> Path:
-        """Beside the data, unless that path is too long for a socket."""
-        if len(os.fsencode(self.data)) <= LONGEST_SOCKET_FOLDER:
+        """With the data, unless that path is too long for a socket, or has a comma, which would make it two."""
+        if len(os.fsencode(self.data)) <= LONGEST_SOCKET_FOLDER and "," not in str(self.data):
             return self.data
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"hyotei-{name}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         return psycopg.connect(
-            host=str(self.socket_folder), user=ROLE, dbname=database, autocommit=True, connect_timeout=5
+            host=str(self.socket_folder),
+            port=PORT,
+            user=ROLE,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
         )
 
     def answers(self) -> bool:
         """Whether it takes connections; a server that has no more of them to give counts, one that starts does not."""
-        conninfo = psycopg.conninfo.make_conninfo(host=str(self.socket_folder), user=ROLE, dbname="postgres")
+        conninfo = psycopg.conninfo.make_conninfo(
+            host=str(self.socket_folder), port=PORT, user=ROLE, dbname="postgres"
+        )
         return pq.PGconn.ping(conninfo.encode()) == pq.Ping.OK
 
     # Who uses it
@@ -107,10 +117,14 @@ class EmbeddedServer:
             if self._users is not None and self._process == os.getpid():  # another thread was quicker
                 return
             users = self._open_lock("users")
-            fcntl.flock(users, fcntl.LOCK_SH)
-            if not self.answers():
-                self._start()
-            self._make_database()
+            try:
+                fcntl.flock(users, fcntl.LOCK_SH)
+                if not self.answers():
+                    self._start()
+                self._make_database()
+            except BaseException:
+                users.close()
+                raise
             self._users, self._process = users, os.getpid()
         atexit.register(self.leave)
 
@@ -135,7 +149,7 @@ class EmbeddedServer:
             self._start()
             return True
 
-    @contextmanager
+    @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         with self._open_lock("lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -167,9 +181,11 @@ class EmbeddedServer:
         arguments = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
         runner.make_file(self.log)
         log_ended = self.log.stat().st_size
+        # From within the folder: pg_ctl hands paths to a shell and cannot quote all that may be in one.
         started = runner.run(
-            "pg_ctl", "-D", self.data, "-l", self.log, "-o", arguments, "-w", "-t", "120", "-s", "start"
-        )
+            "pg_ctl", "-D", ".", "-l", f"../{self.log.name}", "-o", arguments, "-w", "-t", "120", "-s", "start",
+            cwd=self.data,
+        )  # fmt: skip
         if started.returncode != 0:
             with self.log.open("rb") as log:
                 log.seek(log_ended)
@@ -199,36 +215,46 @@ class EmbeddedServer:
         fresh.rename(self.data)
 
     def _clear_stale_pid(self) -> None:
-        """Let a server start over the postmaster.pid of one that was killed.
+        """Let a server start over the lock files of one that was killed.
 
-        PostgreSQL does that itself, but for one case: the number in the file now belongs to another process, as
-        it does in a container that was started again. It accepts the number of its own parent, so we write ours
-        and leave it the other lines, by which it sees whether sessions of the killed server are still alive.
+        PostgreSQL does that itself unless the number in them is in use: by another program (as in a container that
+        was started again) or by a dead process that nobody has buried yet. In postmaster.pid it accepts the number of
+        its own parent, so we write ours and leave it the other lines, by which it sees whether sessions of the
+        killed server are still alive.
         """
         file = self.data / "postmaster.pid"
         try:
             first, _, rest = file.read_text().partition("\n")
         except FileNotFoundError:
-            return
-        try:
-            owner = psutil.Process(int(first))
-            is_server = "postgres" in owner.name() and owner.cwd() == str(self.data.resolve())
-        except (ValueError, psutil.Error):
-            return
-        if is_server:
-            self._wait_for_end_of(owner)
+            rest = None
         else:
+            with contextlib.suppress(ValueError, psutil.NoSuchProcess):
+                self._wait_for_end_of(psutil.Process(int(first)))
+        if self.answers():
+            return
+        if rest is not None and file.exists():
             file.write_text(f"{os.getpid()}\n{rest}")
+        (self.socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+
+    def _is_our_server(self, process: psutil.Process) -> bool:
+        try:
+            return (
+                process.status() != psutil.STATUS_ZOMBIE
+                and "postgres" in process.name()
+                and process.cwd() == str(self.data.resolve())
+            )
+        except psutil.Error:
+            return False
 
     def _wait_for_end_of(self, owner: psutil.Process) -> None:
         """It is there and does not answer: it is starting or stopping, or its socket was deleted."""
         until = time.monotonic() + 30
-        while owner.is_running() and time.monotonic() < until:
+        while self._is_our_server(owner):
             if self.answers():
                 return
+            if time.monotonic() > until:
+                self._stop()
             time.sleep(0.1)
-        if owner.is_running():
-            self._stop()
 
     def _make_database(self) -> None:
         with self.connect() as connection:
@@ -257,7 +283,9 @@ class _Runner:
                 f"{data} belongs to {pwd.getpwuid(owner).pw_name}: run as that user or as root, or set DATABASE_URL."
             )
 
-    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, program: str, *arguments: str | Path, cwd: Path = Path("/")
+    ) -> subprocess.CompletedProcess[str]:
         # A file and not a pipe: the server that pg_ctl leaves behind would hold the pipe open.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
@@ -265,7 +293,7 @@ class _Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=cwd,
                 check=False,
                 env=self._environment(),
                 user=self.account.pw_uid if self.account else None,

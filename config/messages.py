@@ -7,7 +7,9 @@ are the ids. Compiled files are never committed.
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -16,6 +18,7 @@ from babel.messages.pofile import PoFileError, read_po
 
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 LANGUAGES = ("ja",)
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|\{\w+\}")
 
 
 class BadCatalogue(Exception):
@@ -46,10 +49,16 @@ def merged_catalogue(language: str) -> Catalog:
             said_in[key] = file
             merged[message.id] = message
     for message in merged:
-        wrong.extend(f"{message.id!r}: {error}" for error in message.check() if message.id)
+        if message.id and _placeholders(message.id) != _placeholders(message.string):
+            wrong.append(f"{message.id!r}: the translation has other placeholders")
     if wrong:
         raise BadCatalogue("\n".join(wrong))
     return merged
+
+
+def _placeholders(words: str | Sequence[str] | None) -> set[str]:
+    """Named ones, in whatever order; Babel's own check takes “95 % interval” for one of Python's."""
+    return set(PLACEHOLDER.findall(words if isinstance(words, str) else " ".join(words or ())))
 
 
 def compile_catalogues() -> None:
