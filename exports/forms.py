@@ -11,7 +11,7 @@ from annotation.models import Batch
 from exports.files import FORMATS
 from exports.human_eval import HUMAN_EVAL, CannotBeWritten, HumanEval
 from exports.selection import Selection
-from projects.models import Project
+from projects.models import Project, User
 
 WORKBOOK = "workbook"
 
@@ -60,12 +60,13 @@ class DownloadForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, data: Any, *, project: Project) -> None:
+    def __init__(self, data: Any, *, project: Project, reader: User) -> None:
         given = {name: data[name] for name in self.base_fields if name in data}
         defaults = {name: self.base_fields[name].initial for name in ("table", "format")}
         super().__init__(defaults | given)
         self.project = project
-        self.fields["batch"].queryset = Batch.objects.filter(project=project)  # type: ignore[attr-defined]
+        self.reader = reader
+        self.fields["batch"].queryset = Batch.objects.visible_to(reader).filter(project=project)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -78,7 +79,7 @@ class DownloadForm(forms.Form):
 
     @property
     def selection(self) -> Selection:
-        return Selection(self.project, self.cleaned_data["batch"])
+        return Selection(self.project, self.cleaned_data["batch"], seen_by=self.reader)
 
     @property
     def format_name(self) -> str:

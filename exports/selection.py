@@ -15,7 +15,7 @@ from django.db.models import Count, Func, IntegerField, Max, OuterRef, QuerySet,
 from django.db.models.functions import Coalesce, JSONArray
 
 from annotation.models import Assignment, Batch, Score
-from projects.models import Axis, Item, LanguageModel, Member, Project, Prompt, Response
+from projects.models import Axis, Item, LanguageModel, Member, Project, Prompt, Response, User
 
 CHUNK = 2_000
 
@@ -57,6 +57,8 @@ class Selection:
 
     project: Project
     batch: Batch | None = None
+    #: Whoever takes it away, where that is somebody; a command may read everything.
+    seen_by: User | None = None
 
     @property
     def batches(self) -> QuerySet[Batch]:
@@ -71,18 +73,21 @@ class Selection:
 
     @property
     def prompts(self) -> QuerySet[Prompt]:
-        prompts = Prompt.objects.filter(project=self.project).order_by("pk")
+        prompts = Prompt.objects.visible_to(self.seen_by) if self.seen_by else Prompt.objects.all()
+        prompts = prompts.filter(project=self.project).order_by("pk")
         return prompts.filter(pk__in=self.items.values("prompt")) if self.batch else prompts
 
     @property
     def responses(self) -> QuerySet[Response]:
-        responses = Response.objects.filter(prompt__project=self.project).order_by("prompt_id", "pk")
+        responses = Response.objects.visible_to(self.seen_by) if self.seen_by else Response.objects.all()
+        responses = responses.filter(prompt__project=self.project).order_by("prompt_id", "pk")
         return responses.filter(pk__in=self.items.values("response")) if self.batch else responses
 
     @property
     def assignments(self) -> QuerySet[Assignment]:
         """Seats that a rater has done with: submitted or skipped. Withdrawn ratings stay behind."""
-        return Assignment.objects.filter(
+        seats = Assignment.objects.visible_to(self.seen_by) if self.seen_by else Assignment.objects.all()
+        return seats.filter(
             batch__in=self.batches,
             item__second_response=None,
             state__in=[Assignment.State.SUBMITTED, Assignment.State.SKIPPED],

@@ -28,7 +28,7 @@ from projects.models import Member
 @for_data
 def download(request: Request, member: Member) -> HttpResponse:
     """Choose what to take away, and see how much it is."""
-    form = DownloadForm(request.GET, project=member.project)
+    form = DownloadForm(request.GET, project=member.project, reader=request.user)
     return _page(request, member, form)
 
 
@@ -36,7 +36,7 @@ def download(request: Request, member: Member) -> HttpResponse:
 @for_data
 def download_file(request: Request, member: Member) -> HttpResponseBase:
     """The file itself, sent while it is written."""
-    form = DownloadForm(request.GET, project=member.project)
+    form = DownloadForm(request.GET, project=member.project, reader=request.user)
     if not form.is_valid():
         return _page(request, member, form)
     media_type, extension = "application/jsonl; charset=utf-8", "jsonl"

@@ -222,3 +222,13 @@ def test_the_same_ratings_make_the_same_file(project, rated):
 def test_a_closed_batch_is_taken_away_like_an_open_one(project, rated):
     Batch.objects.update(state="closed", closed_at=timezone.now())
     assert len(records(LongTable(Selection(project)))) == 4
+
+
+def test_a_selection_holds_what_its_reader_may_see_and_no_more(project, rated):
+    researcher = create_member(project, is_researcher=True).user
+    rater = rated.assignments.first().rater.user
+    for reader, rows in [(researcher, 4), (rater, 0), (create_member(create_project()).user, 0)]:
+        selection = Selection(project, seen_by=reader)
+        assert len(records(LongTable(selection))) == LongTable(selection).count() == rows
+        assert bool(records(PromptTable(selection))) is bool(rows)
+        assert bool(records(ResponseTable(selection))) is bool(rows)
