@@ -11,9 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from annotation.models import Assignment, Batch, NAReason, Score, Submission
+from annotation.models import Assignment, NAReason, Score, Submission
 from annotation.services import (
     Raters,
     claim_next,
@@ -60,21 +61,19 @@ class Form(NamedTuple):
 
 
 class Acknowledged(NamedTuple):
-    """What a rater was told."""
+    """A form of which the rater was told that it has arrived."""
 
     rater: int
-    kind: str
-    key: uuid.UUID
-    scores: dict[str, float | NAReason]
+    form: Form
 
 
 class Way(Protocol):
-    """A way in: pages, API or the services themselves. Keys of None: nothing left."""
+    """A way in: the services themselves, pages, or the API. Keys of None: nothing left."""
 
     def next(self, rater: Member) -> uuid.UUID | None: ...
-    def link(self, rater: Member, key: uuid.UUID) -> uuid.UUID | None: ...
-    def submit(self, rater: Member, form: Form) -> tuple[str, uuid.UUID]: ...
-    def submit_and_next(self, rater: Member, form: Form) -> tuple[str, uuid.UUID, uuid.UUID | None]: ...
+    def link(self, rater: Member, key: uuid.UUID) -> None: ...
+    def submit(self, rater: Member, form: Form) -> str: ...
+    def submit_and_next(self, rater: Member, form: Form) -> str: ...
 
 
 class Services:
@@ -82,20 +81,19 @@ class Services:
         seat = claim_next(rater=rater)
         return seat.key if seat else None
 
-    def link(self, rater: Member, key: uuid.UUID) -> uuid.UUID | None:
-        return open_seat(rater=rater, key=key).key
+    def link(self, rater: Member, key: uuid.UUID) -> None:
+        open_seat(rater=rater, key=key)
 
-    def submit(self, rater: Member, form: Form) -> tuple[str, uuid.UUID]:
-        outcome = submit(
+    def submit(self, rater: Member, form: Form) -> str:
+        return submit(
+            rater=rater, assignment_key=form.key, submission_id=form.submission_id, scores=form.scores
+        ).kind
+
+    def submit_and_next(self, rater: Member, form: Form) -> str:
+        outcome, _next = submit_and_claim_next(
             rater=rater, assignment_key=form.key, submission_id=form.submission_id, scores=form.scores
         )
-        return outcome.kind, outcome.assignment_key
-
-    def submit_and_next(self, rater: Member, form: Form) -> tuple[str, uuid.UUID, uuid.UUID | None]:
-        outcome, following = submit_and_claim_next(
-            rater=rater, assignment_key=form.key, submission_id=form.submission_id, scores=form.scores
-        )
-        return outcome.kind, outcome.assignment_key, following.key if following else None
+        return outcome.kind
 
 
 ODDS = {
@@ -114,6 +112,9 @@ ODDS = {
 """How often what happens; most of the time nothing does."""
 
 
+CUT_OFF = (OperationalError, InterfaceError, UpdateError)  # the last while a session was saved
+
+
 class Aborted(Exception):
     """Our own stop in the middle of a transaction."""
 
@@ -128,7 +129,8 @@ class Trial:
     order: str = "mixed"
     tabs: int = 2
     seed: int = 1
-    kill_every: float | None = 0.1
+    kill_every: int | None = 7
+    """Cut somebody's connection after so many answers."""
     neighbours: bool = False
     odds: dict[str, float] = field(default_factory=lambda: dict(ODDS))
     ways: tuple[type[Way], ...] = (Services,)
@@ -195,7 +197,11 @@ class Trial:
             connection.close()
 
     def _kill_connections(self, over: threading.Event) -> None:
-        while not over.wait(self.kill_every):
+        next_at = 0
+        while not over.wait(0.01):
+            if len(self.acknowledged) < next_at:
+                continue
+            next_at = len(self.acknowledged) + (self.kill_every or 0)
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity"
@@ -219,7 +225,7 @@ class Trial:
                 self.happened[type(said).__name__] += 1
             except Aborted:
                 self.happened["aborted"] += 1
-            except (OperationalError, InterfaceError) as error:
+            except CUT_OFF as error:
                 if not _was_killed(error):
                     raise
                 self.happened["cut off"] += 1
@@ -271,12 +277,9 @@ class Trial:
         if double:
             double.start()
         try:
-            if and_next:
-                kind, key, _next = way.submit_and_next(rater, form)
-            else:
-                kind, key = way.submit(rater, form)
-            self.acknowledged.append(Acknowledged(rater.pk, kind, key, form.scores))
-            self.happened[kind] += 1
+            said = way.submit_and_next(rater, form) if and_next else way.submit(rater, form)
+            self.acknowledged.append(Acknowledged(rater.pk, form))
+            self.happened[str(said)] += 1
         except SeatNotFound:  # they did have the seat: this is work thrown away
             self.problems.append("a rating was refused")
         finally:
@@ -290,7 +293,7 @@ class Trial:
                 self._submit(rater, form, way)
             except HandingOutError as said:
                 self.happened[type(said).__name__] += 1
-            except (OperationalError, InterfaceError) as error:
+            except CUT_OFF as error:
                 if not _was_killed(error):
                     raise
 
@@ -314,6 +317,15 @@ class Trial:
                 return
             else:
                 time.sleep(0.01)
+
+    def __str__(self) -> str:
+        seats = Assignment.objects.filter(batch=self.batch).count()
+        return f"{seats} seats, {len(self.acknowledged)} answers; {dict(sorted(self.happened.items()))}"
+
+    def was_lively(self, *events: str) -> None:
+        """A trial in which nothing goes wrong proves nothing."""
+        missing = [event for event in events if not self.happened[event]]
+        assert not missing, f"{missing} never happened: {self}"
 
     # Afterwards
 
@@ -341,28 +353,29 @@ class Trial:
         self._check_acknowledged()
 
     def _check_acknowledged(self) -> None:
-        kept: dict[uuid.UUID, tuple[int, dict[str, float | str]]] = {}
-        for key, rater, axis, value, reason in Score.objects.filter(
+        """Whoever was told that a rating has arrived finds it: as scores, or set aside with all its words."""
+        kept: dict[tuple[int, uuid.UUID], Counter[Any]] = {}
+        for rater, item, axis, value, reason in Score.objects.filter(
             assignment__batch=self.batch, assignment__state="submitted"
-        ).values_list("assignment__key", "assignment__rater", "axis__key", "value", "na_reason"):
-            kept.setdefault(key, (rater, {}))[1][axis] = value if reason is None else reason
+        ).values_list("assignment__rater", "assignment__item", "axis__key", "value", "na_reason"):
+            kept.setdefault((rater, item), Counter())[axis, value if reason is None else reason] += 1
+        if [rating for rating, scores in kept.items() if scores.total() != len(AXES)]:
+            self.problems.append("ratings without all of their scores, or with more")
+        items = dict(Assignment.objects.filter(batch=self.batch).values_list("key", "item"))
         aside = {
-            (rater, _frozen(payload["scores"]))
+            (rater, uuid.UUID(payload["assignment"]), _frozen(payload["scores"]))
             for rater, payload in Submission.objects.filter(outcome="set_aside").values_list(
                 "rater", "payload"
             )
         }
         lost = 0
-        for said in self.acknowledged:
-            if said.kind == "set_aside":
-                lost += (said.rater, _frozen(said.scores)) not in aside
-            else:
-                lost += kept.get(said.key) != (said.rater, said.scores)
+        for rater, form in self.acknowledged:
+            scores = kept.get((rater, items[form.key]), Counter())
+            lost += (
+                set(scores) != _frozen(form.scores) and (rater, form.key, _frozen(form.scores)) not in aside
+            )
         if lost:
             self.problems.append(f"{lost} of {len(self.acknowledged)} acknowledged ratings are not there")
-        ratings = {key for key, (_, scores) in kept.items() if len(scores) == len(AXES)}
-        if len(ratings) != len(kept):
-            self.problems.append("ratings without all of their scores")
         recorded = (
             Submission.objects.filter(outcome__in=["kept", "late", "surplus"]).values("assignment").distinct()
         )
@@ -386,9 +399,9 @@ def _frozen(scores: dict[str, Any]) -> frozenset[Any]:
     return frozenset(scores.items())
 
 
-def _was_killed(error: DatabaseError | InterfaceError) -> bool:
+def _was_killed(error: Exception) -> bool:
     """Cut off by `_kill_connections`; a deadlock is an OperationalError too, and is none of these."""
-    words = str(error)
+    words = str(error.__context__ or error) if isinstance(error, UpdateError) else str(error)
     return any(
         sign in words
         for sign in (
@@ -402,6 +415,3 @@ def _was_killed(error: DatabaseError | InterfaceError) -> bool:
             "SSL connection has been closed",
         )
     )
-
-
-__all__ = ["Batch", "Services", "Trial", "study"]
