@@ -49,7 +49,11 @@ def walk(browser: Browser, options: argparse.Namespace, look: tuple[int, str, st
         name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-") or "home"
         file = options.out / f"{name}-{width}-{language}-{theme}.png"
         page.screenshot(path=file, full_page=True)
-        too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth") if not options.no_script else False
+        too_wide = (
+            page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            if not options.no_script
+            else False
+        )
         status = answer.status if answer else "?"
         sys.stdout.write(f"{status} {file}{'  WIDER THAN THE SCREEN' if too_wide else ''}\n")
     context.close()

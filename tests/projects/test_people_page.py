@@ -243,9 +243,7 @@ def test_two_coordinators_cannot_both_remove_the_other():
 
     def remove(member):
         try:
-            change_member(
-                member=member, is_rater=True, is_coordinator=False, is_researcher=False, group=""
-            )
+            change_member(member=member, is_rater=True, is_coordinator=False, is_researcher=False, group="")
         except LastCoordinator:
             return False
         finally:

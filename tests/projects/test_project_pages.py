@@ -123,7 +123,9 @@ def test_the_overview_counts_what_there_is(client, coordinator, project):
     create_batch(project, raters_per_item=1)
     client.force_login(coordinator.user)
     counts = page(client, "project", project).context["counts"]
-    assert {name: counts[name] for name in ["prompts", "models", "responses", "items", "batches", "seats"]} == {
+    assert {
+        name: counts[name] for name in ["prompts", "models", "responses", "items", "batches", "seats"]
+    } == {
         "prompts": 1,
         "models": 3,
         "responses": 3,
@@ -146,9 +148,7 @@ def test_a_simulated_project_says_so_on_its_pages(client):
         assert "a program made them, not people" in page(client, name, project).text
 
 
-def test_the_overview_asks_as_often_for_many_models(
-    client, coordinator, project, django_assert_num_queries
-):
+def test_the_overview_asks_as_often_for_many_models(client, coordinator, project, django_assert_num_queries):
     client.force_login(coordinator.user)
     page(client, "project", project)
     for _ in range(5):
@@ -207,9 +207,7 @@ def test_prompts_come_in_pages_and_htmx_gets_the_list_alone(
     assert 'id="prompts"' in part.text
 
 
-def test_a_prompt_stands_with_its_responses_by_model(
-    client, researcher, project, django_assert_num_queries
-):
+def test_a_prompt_stands_with_its_responses_by_model(client, researcher, project, django_assert_num_queries):
     prompt = create_prompt(project, reference="The reference.", checklist=["Says hello"])
     for name in ["zeta", "alpha"]:
         create_response(
