@@ -73,10 +73,11 @@ def compile_catalogues() -> None:
         newest = max(path.stat().st_mtime_ns for path in [*sources, *folders, Path(__file__)])
         if target.exists() and target.stat().st_mtime_ns > newest:
             continue
+        catalogue = merged_catalogue(language)
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
         with fresh.open("wb") as out:
-            write_mo(out, merged_catalogue(language))
+            write_mo(out, catalogue)
         fresh.replace(target)
 
 

@@ -9,7 +9,12 @@ from config.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 TWINS = ["README.md", "README.ja.md"]
-DOCUMENTS = [*TWINS, "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = [
+    *TWINS,
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")),
+]
 
 
 def read(name: str) -> str:
