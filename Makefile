@@ -55,7 +55,7 @@ check: static-checks
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 test: check browser
-	$(VENV)/bin/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 # Chromium for the browser tests: the system's, or Debian's, or Playwright's own.
 browser: install

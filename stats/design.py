@@ -5,15 +5,17 @@ others rather than with one fixed partner: severities can only be compared along
 greedy rule comes as near to that as exact block designs would, and always exists.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
-from scipy.linalg import eigh
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigsh
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 from stats.arrays import Bools, Floats, Ints
 
@@ -312,6 +314,10 @@ class Health:
 
 def health(*, seats: npt.ArrayLike, item_models: npt.ArrayLike, n_raters: int) -> Health:
     """Of `seats` (n_items, m): raters by index, `NOBODY` where a seat is empty."""
+    # Here and not above: handing out seats needs none of SciPy's 50 MB.
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
     table = np.asarray(seats, dtype=np.int64)
     models = _indices(item_models, "item_models")
     if table.ndim != 2 or len(table) != len(models):
@@ -345,6 +351,10 @@ def health(*, seats: npt.ArrayLike, item_models: npt.ArrayLike, n_raters: int) -
 
 def _second_eigenvalue(links: sp.csr_array) -> float | None:
     """Of I - D^-1/2 W D^-1/2, W the items shared and D their sums; a rater without links counts as cut off."""
+    import scipy.sparse as sp
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import eigsh
+
     n = links.shape[0]
     if n < 2:
         return None

@@ -8,7 +8,6 @@ from exports.files.book import CHUNK, Book, Row, batched
 from exports.files.columns import Column
 from exports.files.delimited import CsvBook, TsvBook
 from exports.files.jsonl import JsonLinesBook
-from exports.files.parquet import ParquetBook
 from exports.files.xlsx import XlsxBook
 
 
@@ -20,6 +19,12 @@ class Format:
     opens: Callable[..., Book]
     several_tables: bool = False
     takes_bom: bool = False
+
+
+def _parquet(target: BinaryIO) -> Book:
+    from exports.files.parquet import ParquetBook  # 40 MB of pyarrow: only for who needs it
+
+    return ParquetBook(target)
 
 
 FORMATS: dict[str, Format] = {
@@ -35,7 +40,7 @@ FORMATS: dict[str, Format] = {
             several_tables=True,
         ),
         Format("jsonl", "jsonl", "application/jsonl; charset=utf-8", JsonLinesBook),
-        Format("parquet", "parquet", "application/vnd.apache.parquet", ParquetBook),
+        Format("parquet", "parquet", "application/vnd.apache.parquet", _parquet),
     ]
 }
 

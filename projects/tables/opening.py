@@ -9,10 +9,8 @@ from projects.tables.delimited import DelimitedTable
 from projects.tables.encoding import SAMPLE, Encoding, detect, undecodable
 from projects.tables.json_rows import JsonLinesTable, JsonTable, is_json_lines
 from projects.tables.messages import _, say
-from projects.tables.parquet import ParquetTable
 from projects.tables.problems import Place, Problem, Refused
 from projects.tables.rows import Table
-from projects.tables.workbook import WorkbookTable
 
 #: First bytes of files that people take for tables, and what to do with them.
 NOT_TABLES = [
@@ -50,6 +48,8 @@ def open_table(
     if not head.strip():
         raise Refused(Problem(say(_("This file is empty.")), Place(name)))
     if head.startswith(b"PAR1"):
+        from projects.tables.parquet import ParquetTable  # 40 MB of pyarrow: only for who needs it
+
         return ParquetTable(path, name)
     if head.startswith(b"PK\x03\x04"):
         return _zipped(path, name, sheet)
@@ -67,6 +67,8 @@ def _zipped(path: Path, name: str, sheet: str) -> Table:
     except (zipfile.BadZipFile, OSError) as bad:
         raise Refused(Problem(say(_("This file is damaged; its end may be missing.")), Place(name))) from bad
     if "[Content_Types].xml" in names and any(part.startswith("xl/") for part in names):
+        from projects.tables.workbook import WorkbookTable
+
         return WorkbookTable(path, name, sheet=sheet)
     reason = say(_("This is an archive or a document, and no workbook (.xlsx)."))
     raise Refused(Problem(reason, Place(name), advice=say(_("Unpack it first, or save it as .xlsx or CSV."))))
