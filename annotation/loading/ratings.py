@@ -64,15 +64,15 @@ class RatingStore(Store):
         value, na_reason = self._score(record, axis)
         if record.purpose and record.purpose not in Purpose.values:
             purposes = listed(Purpose.values)
-            raise _bad(
+            raise self._bad(
                 record,
                 "purpose",
                 say(_("“%(value)s” is none of: %(known)s."), value=quoted(record.purpose), known=purposes),
             )
         if record.occasion and record.occasion > 1 and record.purpose not in ("", Purpose.REPEAT):
-            raise _bad(record, "purpose", say(_("Rating an item again has the purpose “repeat”.")))
+            raise self._bad(record, "purpose", say(_("Rating an item again has the purpose “repeat”.")))
         if record.seconds is not None and record.seconds < 0:
-            raise _bad(record, "seconds", say(_("This is less than 0.")))
+            raise self._bad(record, "seconds", say(_("This is less than 0.")))
         return (
             record.prompt,
             record.model,
@@ -97,7 +97,7 @@ class RatingStore(Store):
         if axis := self._axes.get(plain(record.axis)):
             return axis
         if not self.loading.axes:
-            raise _bad(
+            raise self._bad(
                 record, "axis", say(_("The project has no rubric yet: say first what is asked of raters."))
             )
         reason = say(
@@ -105,18 +105,20 @@ class RatingStore(Store):
             axis=quoted(record.axis),
             axes=listed((axis.key for axis in self.loading.axes), 30),
         )
-        raise _bad(record, "axis", reason)
+        raise self._bad(record, record.axis_field, reason)
 
     def _score(self, record: RatingRecord, axis: Axis) -> tuple[float | None, str | None]:
         if self._says_cannot_judge(record.score):
             return None, self._reason(record, axis)
         if record.na_reason:
-            raise _bad(record, "na_reason", say(_("Here are both a score and a reason for having none.")))
+            raise self._bad(
+                record, "na_reason", say(_("Here are both a score and a reason for having none."))
+            )
         try:
             value = as_number(record.score)
         except BadCell as bad:
             advice = bad.advice or say(_("If it stands for “cannot judge”, say so (--na-value)."))
-            raise _bad(record, record.score_field, bad.reason, advice) from None
+            raise self._bad(record, record.score_field, bad.reason, advice) from None
         if value not in self._points[axis.pk]:
             reason = say(
                 _("%(value)s is not on the scale of “%(axis)s”: %(points)s."),
@@ -124,7 +126,7 @@ class RatingStore(Store):
                 axis=axis.key,
                 points=_shown(sorted(self._points[axis.pk])),
             )
-            raise _bad(record, record.score_field, reason)
+            raise self._bad(record, record.score_field, reason)
         return value, None
 
     def _says_cannot_judge(self, score: Any) -> bool:
@@ -143,7 +145,7 @@ class RatingStore(Store):
         reason = record.na_reason or NAReason.UNSPECIFIED.value
         if reason not in NAReason.values:
             known = listed(NAReason.values)
-            raise _bad(
+            raise self._bad(
                 record,
                 "na_reason",
                 say(_("“%(value)s” is none of: %(known)s."), value=quoted(reason), known=known),
@@ -157,6 +159,12 @@ class RatingStore(Store):
                 Problem(said, record.row.place(record.score_field), record.score_field)
             )
         return reason
+
+    def _bad(
+        self, record: RatingRecord, field: str, reason: Message, advice: Message | None = None
+    ) -> BadRow:
+        column = self.column(self.loading.number_of(record.row.table), field)
+        return BadRow(Problem(reason, record.row.place(column), column, advice))
 
     # All rows
 
@@ -433,7 +441,3 @@ def _shown(points: Sequence[float]) -> str:
 
 def _said(value: float | None, na_reason: str | None) -> str:
     return f"{value:g}" if value is not None else f"cannot judge ({na_reason})"
-
-
-def _bad(record: RatingRecord, field: str, reason: Message, advice: Message | None = None) -> BadRow:
-    return BadRow(Problem(reason, record.row.place(field), field, advice))

@@ -11,6 +11,7 @@ from projects.tables import (
     BadCell,
     Message,
     Problem,
+    Problems,
     Row,
     as_id,
     as_integer,
@@ -21,10 +22,13 @@ from projects.tables import (
     as_text,
     is_empty,
     say,
+    wrecked,
 )
 from projects.tables.messages import _
 
 T = TypeVar("T")
+#: Which a spreadsheet may have made of an id.
+MONTHS = frozenset(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"])
 _SEPARATORS = re.compile(r"[\s_-]+")
 
 
@@ -56,29 +60,29 @@ class Columns:
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         """`aliases` are other names for fields, plain ones, for fields that no column is named after."""
-        self._of = {field: column for field, column in said.items() if column in names}
-        taken = set(self._of.values())
+        self.by_field = {field: column for field, column in said.items() if column in names}
+        taken = set(self.by_field.values())
         by_plain: dict[str, str] = {}
         for name in names:
             if name not in taken:
                 by_plain.setdefault(name if name in known else plain(name), name)
         for name in known:
-            if name not in self._of and name in by_plain:
-                self._of[name] = by_plain[name]
-        taken = set(self._of.values())
+            if name not in self.by_field and name in by_plain:
+                self.by_field[name] = by_plain[name]
+        taken = set(self.by_field.values())
         for alias, name in (aliases or {}).items():
-            if name not in self._of and alias in by_plain and by_plain[alias] not in taken:
-                self._of[name] = by_plain[alias]
+            if name not in self.by_field and alias in by_plain and by_plain[alias] not in taken:
+                self.by_field[name] = by_plain[alias]
 
     def of(self, field: str) -> str:
         """The column of a field; of one that no column was found for, its own name."""
-        return self._of.get(field, field)
+        return self.by_field.get(field, field)
 
     def __contains__(self, field: str) -> bool:
-        return field in self._of
+        return field in self.by_field
 
     def used(self) -> set[str]:
-        return set(self._of.values())
+        return set(self.by_field.values())
 
     def numbered(self, field: str) -> list[str]:
         """`field`, field_2, field_3 … as far as there are columns for them."""
@@ -88,23 +92,26 @@ class Columns:
         return names
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._of)
+        return iter(self.by_field)
 
 
 class Fields:
     """One row's values by field. What is not what it should be raises BadRow with the place of its cell."""
 
-    __slots__ = ("columns", "row")
+    __slots__ = ("_column_of", "_values", "columns", "problems", "row")
 
-    def __init__(self, row: Row, columns: Columns) -> None:
+    def __init__(self, row: Row, columns: Columns, problems: Problems) -> None:
         self.row = row
         self.columns = columns
+        self.problems = problems
+        self._values = row.values
+        self._column_of = columns.by_field
 
     def has(self, field: str) -> bool:
         return not is_empty(self.raw(field))
 
     def raw(self, field: str) -> Any:
-        return self.row.values.get(self.columns.of(field))
+        return self._values.get(self._column_of.get(field, field))
 
     def problem(self, field: str, reason: Message, advice: Message | None = None) -> Problem:
         column = self.columns.of(field)
@@ -114,14 +121,34 @@ class Fields:
         return BadRow(self.problem(field, reason, advice))
 
     def text(self, field: str, longest: int | None = None) -> str:
+        if self.raw(field) is None:  # nearly all fields of nearly all rows
+            return ""
         return self._checked_length(field, self._read(field, as_text), longest)
 
     def name(self, field: str, longest: int) -> str:
-        """An id, which must be there."""
+        """An id, which must be there. What a spreadsheet seems to have done to it is warned of."""
         found = self._checked_length(field, self._read(field, as_id), longest)
         if not found:
             raise self.refuse(field, say(_("This is empty.")))
+        if found[0].isdigit() or found[:3].title() in MONTHS:
+            self._warn_of_wreck(field)
         return found
+
+    def _warn_of_wreck(self, field: str) -> None:
+        value = self.raw(field)
+        table = self.row.table
+        if table.format == "xlsx" and isinstance(value, int) and not isinstance(value, bool):
+            reason = say(_("This id is stored as a number: leading zeros, and digits beyond 15, are lost."))
+            advice = say(_("If the ids had any, format the column as text and fill it again."))
+        elif sign := wrecked(value):
+            reason, advice = sign, None
+        else:
+            return
+        column = self.columns.of(field)
+        self.problems.warn(
+            Problem(reason, self.row.place(column), column, advice),
+            key=("wreck", table.name, column, reason.text),
+        )
 
     def integer(self, field: str, default: int, *, least: int, most: int) -> int:
         if not self.has(field):

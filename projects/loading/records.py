@@ -56,6 +56,7 @@ class RatingRecord(Record):
     score: Any
     #: Where in the row the score stands, for errors.
     score_field: str = "score"
+    axis_field: str = "axis"
     sample: int = 0
     turn: int = 1
     #: A position in a list stands for nobody in particular.

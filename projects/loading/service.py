@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from projects.loading import registry
 from projects.loading.fields import BadRow
 from projects.loading.formats.base import Format
+from projects.loading.formats.rows import NUMBERED, RowsFormat
 from projects.loading.inputs import expand
 from projects.loading.loading import Loading, Progress
 from projects.loading.options import Options, Source
@@ -137,8 +138,10 @@ def _open(loading: Loading, files: Sequence[Source | Path]) -> list[Format]:
         if loading.options.format:
             format_named(loading.options.format)
         sources = expand(files)
+        _check_fields(loading)
     except Refused as refused:
         loading.problems.add(refused.problem)
+    if loading.problems:
         return []
     options = loading.options
     for source in sources:
@@ -158,7 +161,7 @@ def _open(loading: Loading, files: Sequence[Source | Path]) -> list[Format]:
         loading.add(table, form.columns_of(table, loading))
         formats.append(form)
     if not loading.problems:
-        _check_columns(loading, formats)
+        _check_columns(loading)
     return formats
 
 
@@ -169,28 +172,31 @@ def _tell_guess(loading: Loading, table: Table) -> None:
         loading.problems.warn(Problem(reason, Place(table.name), advice=advice))
 
 
-def _check_columns(loading: Loading, formats: Sequence[Format]) -> None:
-    """Columns that were said to hold something: the fields must exist, and so must the columns."""
+def _check_fields(loading: Loading) -> None:
+    """Columns that were said to hold something: there must be such fields."""
+    known = set(format_named(RowsFormat.name).fields(loading))
+    for field in loading.options.columns:
+        if field not in known and not NUMBERED.fullmatch(field):
+            fields = listed(sorted(known), 60)
+            reason = say(
+                _("There is no field “%(field)s”; there are: %(fields)s."), field=field, fields=fields
+            )
+            loading.problems.add(Problem(reason))
+
+
+def _check_columns(loading: Loading) -> None:
+    """And there must be such columns."""
     for field, column in loading.options.columns.items():
-        known = {name for form in formats for name in form.fields(loading)}
-        if field not in known:
-            reason = say(
-                _("There is no field “%(field)s”; there are: %(fields)s."),
-                field=field,
-                fields=listed(sorted(known), 60),
-            )
-            loading.problems.add(Problem(reason))
-        elif not any(
-            column in table.columns or table.format in ("jsonl", "json") for table in loading.tables
-        ):
-            columns = listed(dict.fromkeys(name for table in loading.tables for name in table.columns), 30)
-            reason = say(
-                _("There is no column “%(column)s” to hold %(field)s; there are: %(columns)s."),
-                column=column,
-                field=field,
-                columns=columns,
-            )
-            loading.problems.add(Problem(reason))
+        if any(column in table.columns or table.format in ("jsonl", "json") for table in loading.tables):
+            continue
+        columns = listed(dict.fromkeys(name for table in loading.tables for name in table.columns), 30)
+        reason = say(
+            _("There is no column “%(column)s” to hold %(field)s; there are: %(columns)s."),
+            column=column,
+            field=field,
+            columns=columns,
+        )
+        loading.problems.add(Problem(reason))
 
 
 def _read(loading: Loading, form: Format, progress: Progress, done: int, whole: int) -> None:

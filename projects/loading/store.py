@@ -105,7 +105,7 @@ class Store(ABC):
         into: Problems | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """The first rows of a query for what is wrong; the others are only counted, `into` errors by default."""
-        into = into or self.loading.problems
+        into = self.loading.problems if into is None else into
         most = into.most
         rows = self.rows(f"SELECT *, count(*) OVER () FROM ({sql}) AS found LIMIT {most}", params)  # noqa: S608
         for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from projects.loading.fields import Columns
@@ -29,6 +29,8 @@ class Format(ABC):
     name: ClassVar[str]
     #: One line for people, translated when shown.
     about: ClassVar[str]
+    #: What a fixed layout calls the fields that errors speak of.
+    called: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, loading: Loading, table: Table) -> None:
         self.loading = loading
@@ -47,7 +49,7 @@ class Format(ABC):
     @classmethod
     def columns_of(cls, table: Table, loading: Loading) -> Columns:
         """Which column holds which field."""
-        return Columns(table.columns, {}, frozenset(table.columns))
+        return Columns([*table.columns, *cls.called.values()], cls.called, frozenset(table.columns))
 
     @abstractmethod
     def records(self, row: Row) -> Iterator[Record]:

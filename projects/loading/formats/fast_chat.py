@@ -34,6 +34,7 @@ NAMELESS = {"results", "answers", "output", "model_answer"}
 class QuestionFormat(Format):
     name = "mt-bench-questions"
     about = _("MT-Bench: questions (question.jsonl)")
+    called: ClassVar = {"prompt_id": "question_id"}
     KNOWN: ClassVar = ("question_id", "category", "turns", "reference")
 
     @classmethod
@@ -46,7 +47,7 @@ class QuestionFormat(Format):
         self._kept: dict[str, None] = {}
 
     def records(self, row: Row) -> Iterator[Record]:
-        fields = Fields(row, self.columns)
+        fields = Fields(row, self.columns, self.loading.problems)
         rest = rest_of(row.values, self.KNOWN)
         self._kept.update(dict.fromkeys(rest))
         metadata = storable(rest)
@@ -79,6 +80,7 @@ class QuestionFormat(Format):
 class AnswerFormat(Format):
     name = "mt-bench-answers"
     about = _("MT-Bench: answers of a model (model_answer/<model>.jsonl)")
+    called: ClassVar = {"prompt_id": "question_id", "model": "model_id", "response": "choices"}
     KNOWN: ClassVar = ("question_id", "model_id", "choices")
 
     @classmethod
@@ -92,7 +94,7 @@ class AnswerFormat(Format):
         self._told: set[str] = set()
 
     def records(self, row: Row) -> Iterator[Record]:
-        fields = Fields(row, self.columns)
+        fields = Fields(row, self.columns, self.loading.problems)
         prompt = fields.name("question_id", LONGEST_KEY)
         model = fields.name("model_id", LONGEST_MODEL)
         self._compare_names(row, model)

@@ -9,7 +9,7 @@ ratings become those of positions, which stand for nobody. NA and 0 mean that so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from projects.loading.fields import Columns
 from projects.loading.formats.base import LONGEST_KEY, LONGEST_MODEL, LONGEST_WORD, Format, rest_of
@@ -25,6 +25,7 @@ LONGEST_LIST = 1000
 
 class HumanEvalFormat(Format):
     name = "llm-human-eval-jp"
+    called: ClassVar = {"prompt_id": "id", "response": "turns", "model": "turns"}
     about = _("LLM-jp’s published ratings: a prompt per line, with responses and ratings by position")
 
     @classmethod
@@ -80,6 +81,7 @@ class HumanEvalFormat(Format):
                     axis=axis,
                     score=None if score in CANNOT_JUDGE else score,
                     score_field=path,
+                    axis_field=path.rpartition("[")[0],
                     turn=turn,
                 )
 

@@ -35,7 +35,7 @@ from projects.tables.messages import _
 if TYPE_CHECKING:
     from projects.loading.loading import Loading
 
-_NUMBERED = re.compile(r"(prompt|response)_([2-9]|[1-4][0-9]|50)")
+NUMBERED = re.compile(r"(prompt|response)_([2-9]|[1-4][0-9]|50)")
 
 
 class RowKind(ABC):
@@ -109,7 +109,9 @@ class PromptRow(RowKind):
             turns = prompt_turns(fields.row, _listed(fields.raw("turns")), self.columns.of("turns"))
         else:
             asked = [fields.text(name) for name in self.columns.numbered("prompt") if fields.has(name)]
-            turns = prompt_turns(fields.row, asked or [fields.text("prompt")], self.columns.of("prompt"))
+            if not "".join(asked).strip():
+                raise fields.refuse("prompt", say(_("This is empty.")))
+            turns = prompt_turns(fields.row, asked, self.columns.of("prompt"))
         given = [
             "turns",
             *(name for name in self.OPTIONAL if fields.has(name)),
@@ -252,7 +254,7 @@ class RowsFormat(Format):
         names = table.columns
         if table.format in ("jsonl", "json"):
             names = [*names, *said.values()]  # which later objects may have
-        numbered = {name for name in names if _NUMBERED.fullmatch(name)}
+        numbered = {name for name in names if NUMBERED.fullmatch(name)}
         aliases = {alias: name for kind in cls.kinds for alias, name in kind.aliases(loading).items()}
         return Columns(names, said, frozenset(cls.fields(loading)) | numbered, aliases)
 
@@ -261,7 +263,7 @@ class RowsFormat(Format):
         return any(kind.holds(columns) for kind in cls.kinds)
 
     def records(self, row: Row) -> Iterator[Record]:
-        fields = Fields(row, self.columns)
+        fields = Fields(row, self.columns, self.loading.problems)
         filled = {self._field_of.get(name, name) for name, value in row.values.items() if not is_empty(value)}
         present = [kind for kind in self._held if kind.is_meant(filled)] or self._nearest(fields)
         self._refuse_two_readings(fields, present)
@@ -279,7 +281,7 @@ class RowsFormat(Format):
         names = tuple(kind.name for kind in kinds)
         if names not in self._known:
             read = {self.columns.of(field) for kind in kinds for field in kind.all_fields(self.loading)}
-            numbered = {self.columns.of(field) for field in self.columns if _NUMBERED.fullmatch(field)}
+            numbered = {self.columns.of(field) for field in self.columns if NUMBERED.fullmatch(field)}
             self._known[names] = read | numbered | set(self.loading.options.columns.values())
         return self._known[names]
 
