@@ -81,5 +81,6 @@ def streamed(
             with book.table(name, columns) as table:
                 for chunk in batched(rows, CHUNK):
                     table.write(chunk)
-                    yield sink.take()
+                    if piece := sink.take():  # an empty piece would end the response of some servers
+                        yield piece
     yield sink.take()

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from exports.files.book import Book, Row, Table, Valve
 from exports.files.columns import Column, Kind, as_json
 
-ROWS_PER_GROUP = 65_536
-BYTES_PER_GROUP = 64 * 2**20  # so that a table of long texts does not pile up in memory
+ROWS_PER_GROUP = 30_000
+BYTES_PER_GROUP = 16 * 2**20  # so that a table of long texts does not pile up in memory
 
 _TYPES: dict[Kind, pa.DataType] = {
     Kind.TEXT: pa.string(),
