@@ -73,7 +73,8 @@ def alpha_spec(*, words: Mapping[str, str], theme: Theme = "light") -> dict[str,
             x="at:Q", y=alt.value(0), text="said:N"
         ),
         zero.mark_rule(color=ink["hush"]).encode(x="at:Q"),
-        rows.mark_rule(strokeWidth=3, strokeCap="round", color=ink["accent"], opacity=0.55)
+        # Said by the points; and where no row has an interval, it would be a mark without words.
+        rows.mark_rule(strokeWidth=3, strokeCap="round", color=ink["accent"], opacity=0.55, aria=False)
         .encode(x=alt.X("low:Q"), x2="high:Q", y=y, tooltip=tooltip)
         .transform_filter("isValid(datum.low)"),
         rows.mark_point(filled=True, size=110, color=ink["accent"], opacity=1)
@@ -114,7 +115,11 @@ def plot_height(rows: int) -> int:
 def with_data(spec: dict[str, Any], rows: list[AlphaRow]) -> dict[str, Any]:
     data = {DATA: [row.as_datum(place) for place, row in enumerate(rows)]}
     # A number: with a step for each row, Vega-Lite warns in the console that it cannot fit the height as well.
-    return spec | {"height": ROW * max(1, len(rows)), "datasets": spec.get("datasets", {}) | data}
+    # What no row has is left out: Vega warns in the console of a field that is nowhere.
+    nowhere = {field for field in ("low", "alpha") if all(getattr(row, field) is None for row in rows)}
+    layers = [layer for layer in spec["layer"] if layer["encoding"].get("x", {}).get("field") not in nowhere]
+    height = ROW * max(1, len(rows))
+    return spec | {"layer": layers, "height": height, "datasets": spec.get("datasets", {}) | data}
 
 
 def on_paper(spec: dict[str, Any], theme: Theme = "light") -> dict[str, Any]:

@@ -426,6 +426,7 @@
       return;
     }
     line.replaceChildren(said);
+    if (unsaved || refused) line.parentElement.scrollIntoView({ block: "nearest" });
     if (retry) {
       const button = document.createElement("button");
       button.type = "button";

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from annotation.models import Assignment, Batch, Score
@@ -119,6 +120,7 @@ def create_batch(project: Project, *, items: Sequence[Item] | None = None, **fie
     return batch
 
 
+@transaction.atomic
 def rate(seat: Assignment, rater: Member, values: dict[str, float | None]) -> Assignment:
     """Fill an empty seat with a submitted rating, past all services; None is "cannot judge"."""
     Assignment.objects.filter(pk=seat.pk).update(

@@ -5,16 +5,16 @@ The walk goes through every address there is, so that a page added tomorrow is l
 
 from __future__ import annotations
 
-import itertools
 import re
 import uuid
 from urllib.parse import quote
 
 import pytest
 from django.db import connection
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
 from annotation.services import claim_next
+from tests import walk
 from tests.factories import (
     create_batch,
     create_member,
@@ -97,7 +97,7 @@ def secrets(other):
 
 
 def addresses(project, rater, other):
-    """Every address, with each name in it filled with what a curious rater could put there."""
+    """Every address, filled with what a curious rater could put there."""
     seats = project.batches.get().assignments
     fill = {
         "project_slug": [project.slug],
@@ -112,23 +112,7 @@ def addresses(project, rater, other):
         "pseudonym": [rater.pseudonym, other.pseudonym],
     }
 
-    def walk(patterns, prefix, names):
-        for entry in patterns:
-            route = prefix + str(entry.pattern)
-            known = names | set(re.findall(r"[(<](?:\w+:|\?P<)?(\w+)>", str(entry.pattern)))
-            if isinstance(entry, URLResolver):
-                if entry.app_name not in NOT_WALKED:
-                    yield from walk(entry.url_patterns, route, known)
-            elif isinstance(entry, URLPattern) and entry.name not in NOT_WALKED:
-                yield route
-
-    for route in walk(get_resolver().url_patterns, "/", frozenset()):
-        parts = re.split(r"<(?:\w+:)?(\w+)>", route)
-        values = [fill.get(name, ["1"]) for name in parts[1::2]]
-        for chosen in itertools.product(*values):
-            filled = "".join(text + str(value) for text, value in zip(parts[::2], [*chosen, ""], strict=True))
-            if not re.search(r"[\\^$?(*]", filled):  # what is left are regular expressions of other packages
-                yield filled
+    return walk.addresses(fill, leave_out=NOT_WALKED)
 
 
 def told(response):
