@@ -164,6 +164,17 @@ def test_the_manifest_is_printed_on_request(project, tmp_path, capsys):
     assert printed == json.loads((tmp_path / "manifest.json").read_text())
 
 
+def test_what_a_workbook_could_not_hold_is_counted_and_said(tmp_path, capsys):
+    project = create_project(slug="long")
+    create_response(project, turns=["あ" * 40_000])
+    call_command("export", "long", "--out", str(tmp_path), "--format", "xlsx")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["files"][0]["altered"] == {"texts_cut": 1}
+    assert "texts cut: 1" in capsys.readouterr().err
+    run(capsys, "long", "--out", tmp_path, "--format", "jsonl", "--table", "all")
+    assert "あ" * 40_000 in (tmp_path / "responses.jsonl").read_text()
+
+
 # --- llm-human-eval-jp ------------------------------------------------------------------------------------------------
 
 
