@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from stats.agreement.sums import Sums
-from stats.arrays import Floats, Ints
+from stats.arrays import Floats
 from stats.estimate import Reason
 
 Metric = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -59,30 +59,49 @@ def krippendorff_alpha(sums: Sums, metric: Metric) -> Floats:
     alpha = 1 - (n - 1) sum_ck o_ck d_ck / sum_ck n_c n_k d_ck, over the coincidences o of pairable
     items, their margins n_c and n = sum_c n_c. Undefined when all scores are the same (0 / 0).
     """
-    low, high = np.triu_indices(sums.values.size, 1)
-    distance = _squared_distances(sums, metric, low, high)
-    observed = np.sum(sums.coincidences * distance, axis=1)
-    expected = np.sum(sums.marginals[:, low] * sums.marginals[:, high] * distance, axis=1)
+    observed, expected = (
+        _ordinal_disagreement(sums)
+        if metric == "ordinal"
+        else _disagreement(sums, _squared_distances(sums.values, metric))
+    )
     return 1 - _ratio((sums.marginals.sum(axis=1) - 1) * observed, expected)
 
 
-def _squared_distances(sums: Sums, metric: Metric, low: Ints, high: Ints) -> Floats:
-    """(1 or b, k (k - 1) / 2) how far apart two points are, in Krippendorff's metric."""
-    v = sums.values
-    distance: Floats
-    match metric:
-        case "nominal":
-            distance = np.ones((1, low.size))
-        case "interval":
-            distance = (v[high] - v[low])[None, :]
-        case "ratio":
-            distance = ((v[high] - v[low]) / (v[high] + v[low]) if v[0] >= 0 else v[low] * np.nan)[None, :]
-        case "ordinal":
-            # How many scores lie between two points, halves of both included: the distance depends
-            # on the data, and changes from resample to resample.
-            middle = np.cumsum(sums.marginals, axis=1) - sums.marginals / 2
-            distance = middle[:, high] - middle[:, low]
-    return np.square(distance)
+def _disagreement(sums: Sums, distance: Floats) -> tuple[Floats, Floats]:
+    """sum o_ck d_ck and sum n_c n_k d_ck over c < k, each (b,), for distances (k, k) known beforehand."""
+    above = np.triu_indices(sums.values.size, 1)
+    return (
+        np.asarray(sums.coincidences @ distance[above]),
+        np.sum((sums.marginals @ distance) * sums.marginals, axis=1) / 2,
+    )
+
+
+def _squared_distances(v: Floats, metric: Literal["nominal", "interval", "ratio"]) -> Floats:
+    """(k, k) how far apart two points are, in Krippendorff's metric."""
+    apart = np.abs(v[:, None] - v)
+    if metric == "nominal":
+        return (apart > 0).astype(np.float64)
+    if metric == "ratio":
+        both = v[:, None] + v
+        apart = apart / np.where(both > 0, both, 1) if v[0] >= 0 else apart * np.nan
+    return np.square(apart)
+
+
+def _ordinal_disagreement(sums: Sums) -> tuple[Floats, Floats]:
+    """The same, where the distance of two points is how many scores lie between them, half of both included.
+
+    So it depends on the data, and changes from resample to resample.
+    """
+    n_c, k = sums.marginals, sums.values.size
+    middle = np.cumsum(n_c, axis=1) - n_c / 2
+    observed, expected = np.zeros((2, len(n_c)))
+    start = 0
+    for c in range(k - 1):  # coincidences (c, c + 1), …, (c, k - 1) stand side by side
+        distance = np.square(middle[:, c + 1 :] - middle[:, c : c + 1])
+        observed += np.sum(sums.coincidences[:, start : start + k - 1 - c] * distance, axis=1)
+        expected += np.sum(n_c[:, c + 1 :] * distance, axis=1) * n_c[:, c]
+        start += k - 1 - c
+    return observed, expected
 
 
 def alpha(metric: Metric) -> Coefficient:

@@ -192,9 +192,7 @@ def _bounds(
     return _jackknife(units, total, coefficients, interval)
 
 
-def _jackknife(
-    units: Units, total: Sums, coefficients: Sequence[Coefficient], interval: Interval
-) -> _Bounds:
+def _jackknife(units: Units, total: Sums, coefficients: Sequence[Coefficient], interval: Interval) -> _Bounds:
     """Leave out one unit at a time; one evaluation per sort of unit, however many there are of it.
 
     SE^2 = (n - 1) / n sum_u (value without u - their mean)^2, and Student's t with n - 1 degrees of
