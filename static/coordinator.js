@@ -17,6 +17,14 @@
     setTimeout(() => (button.textContent = before), 2000);
   });
 
+  // Whoever is logged out meanwhile is sent to the login page: that is no part of this one.
+  document.addEventListener("htmx:before:response", (event) => {
+    const { response, target } = event.detail.ctx;
+    if (!response.raw.redirected) return;
+    event.preventDefault();
+    if (target?.id !== "preview") location.reload(); // a form that is half filled in stays
+  });
+
   // what was swapped in and wants to be read first
   document.addEventListener("htmx:after:swap", () => {
     document.querySelector("main [data-focus]")?.focus({ preventScroll: false });

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-PASSWORD = "hyotei-demo"  # of the demo accounts, no secret: `manage.py load_demo` prints it
+PASSWORD = "hyotei-demo"  # noqa: S105 - of the demo accounts, no secret: `manage.py load_demo` prints it
 SIZES = {1440: 900, 390: 844}
 
 
