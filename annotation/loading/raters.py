@@ -56,7 +56,9 @@ def settle_raters(store: RatingStore) -> None:
             )
         if member is None:
             pseudonym = (
-                _position_pseudonym(name) if is_position else _pseudonym(project, name, set(by_pseudonym))
+                _position(name, set(by_pseudonym))
+                if is_position
+                else _pseudonym(project, name, set(by_pseudonym))
             )
             member = Member.objects.create(
                 project=project,
@@ -65,7 +67,7 @@ def settle_raters(store: RatingStore) -> None:
                 is_rater=True,
                 external_name=external,
             )
-            by_pseudonym[pseudonym] = member
+            by_pseudonym[pseudonym] = by_name[external, is_position] = member
             created += 1
         elif not member.is_rater:
             _tell(store, n, say(_("“%(name)s” is no rater in this project."), name=quoted(name)))
@@ -91,8 +93,19 @@ def _pseudonym(project: Project, name: str, taken: set[str]) -> str:
             return pseudonym
 
 
-def _position_pseudonym(position: str) -> str:
-    return f"P{int(position):03}"
+def _position(name: str, taken: set[str]) -> str:
+    """P and the position’s number; where it has none, the next that is free."""
+    if (
+        name.isascii()
+        and name.isdigit()
+        and len(name) < 10
+        and (pseudonym := f"P{int(name):03}") not in taken
+    ):
+        return pseudonym
+    number = 1
+    while (pseudonym := f"P{number:03}") in taken:
+        number += 1
+    return pseudonym
 
 
 def _warn(store: RatingStore, n: int, reason: Message) -> None:

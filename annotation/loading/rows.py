@@ -9,6 +9,9 @@ from projects.loading.fields import Columns, Fields, plain
 from projects.loading.formats.base import LONGEST_KEY, LONGEST_MODEL, LONGEST_WORD, MOST_SAMPLES, MOST_TURNS
 from projects.loading.formats.rows import RowKind
 from projects.loading.records import RatingRecord, Record
+from projects.models import Member
+from projects.tables import listed, quoted, say
+from projects.tables.messages import _
 
 if TYPE_CHECKING:
     from projects.loading.loading import Loading
@@ -25,7 +28,7 @@ class RatingRow(RowKind):
     needs = "prompt_id, model, rater, axis, score"
     fields = (
         "prompt_id", "model", "rater", "axis", "score", "turn", "sample", "na_reason", "rated_at", "comment", "purpose",
-        "occasion", "seconds", "flagged", "batch",
+        "occasion", "seconds", "flagged", "batch", "rater_kind",
         # What our own downloads say besides, and a load decides anew.
         "rubric", "origin", "state", "skip_reason",
     )  # fmt: skip
@@ -60,12 +63,23 @@ class RatingRow(RowKind):
     def is_meant(cls, filled: set[str]) -> bool:
         return bool(filled & {"rater", "axis", "score"}) or any(name.startswith(SCORE) for name in filled)
 
+    @staticmethod
+    def _is_position(fields: Fields) -> bool:
+        kind = fields.text("rater_kind").strip()
+        if kind not in ("", *Member.Kind.values):
+            known = listed(Member.Kind.values)
+            raise fields.refuse(
+                "rater_kind", say(_("“%(value)s” is none of: %(known)s."), value=quoted(kind), known=known)
+            )
+        return kind == Member.Kind.POSITION
+
     def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
         common = {
             "row": fields.row,
             "prompt": fields.name("prompt_id", LONGEST_KEY),
             "model": fields.name("model", LONGEST_MODEL),
             "rater": fields.name("rater", LONGEST_WORD),
+            "is_position": self._is_position(fields),
             "turn": fields.integer("turn", 1, least=1, most=MOST_TURNS),
             "sample": fields.integer("sample", 0, least=0, most=MOST_SAMPLES),
             "rated_at": fields.moment("rated_at"),

@@ -445,6 +445,26 @@ def test_pseudonyms_of_another_project_stay_the_same_in_an_empty_one(project, tm
     ]
 
 
+def test_raters_may_be_said_to_be_positions(project, tmp_path):
+    rows = [row(rater=name, rater_kind="position") for name in ("1", "first", "12")]
+    load(project=project, files=[jsonl(tmp_path, *rows)])
+
+    assert list(Member.objects.order_by("id").values_list("pseudonym", "kind", "external_name")) == [
+        ("P001", "position", "position 1"),
+        ("P002", "position", "position first"),
+        ("P012", "position", "position 12"),
+    ]
+
+
+def test_a_person_is_not_called_like_a_position(project, tmp_path):
+    rows = [row(rater="1", rater_kind="position"), row(rater="position 1", axis="relevance")]
+
+    assert (
+        "“position 1” is the name of somebody else in this project."
+        in errors(project, jsonl(tmp_path, *rows))[0]
+    )
+
+
 def test_a_member_who_is_no_rater_is_refused(project, tmp_path):
     member = create_member(project, is_coordinator=True)
 
@@ -504,6 +524,7 @@ def test_a_rating_made_here_is_known_from_its_download(project, tmp_path):
         ({"purpose": "fun"}, "purpose: “fun” is none of: training, calibration, main, extra, repeat, gold, surplus."),
         ({"occasion": 2, "purpose": "main"}, "purpose: Rating an item again has the purpose “repeat”."),
         ({"seconds": -1}, "seconds: This is less than 0."),
+        ({"rater_kind": "robot"}, "rater_kind: “robot” is none of: person, position, simulated."),
         ({"flagged": "perhaps"}, "flagged: Here should be true or false."),
     ],
 )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Japanese Vicuna QA (Apache-2.0): 80 questions, answers of 7 models, and GPT-4's verdicts on pairs of them.
+
+Prompts and answers are loaded from the folder as it is; the verdicts find their answers, and give the reference's rates.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from projects.loading import load
+from projects.models import Project, Response
+from tests.factories import create_project
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "ja-vicuna-qa"
+BASELINE = "openai--text-davinci-003"
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not DATA.exists(), reason="no Japanese Vicuna QA here (../shared/data/ja-vicuna-qa)"),
+]
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def project() -> Project:
+    project = create_project(slug="vicuna")
+    report = load(project=project, files=[DATA])
+    assert {name: n for name, n in report.created.items() if n} == {
+        "prompts": 80,
+        "models": 7,
+        "responses": 560,
+    }
+    assert report.warnings == []
+    return project
+
+
+def test_questions_are_loaded_with_their_categories(project):
+    questions = lines(DATA / "question.jsonl")
+
+    assert [(p.key, p.user_turns, p.category) for p in project.prompts.all()] == [
+        (str(q["question_id"]), q["turns"], q["category"]) for q in questions
+    ]
+
+
+def test_each_answer_is_loaded_as_it_is_with_an_item(project):
+    loaded = {
+        (r.prompt.key, r.model.name): r
+        for r in Response.objects.filter(prompt__project=project).select_related("prompt", "model")
+    }
+    answers = [row for path in sorted((DATA / "model_answer").glob("*.jsonl")) for row in lines(path)]
+
+    assert len(answers) == len(loaded) == project.items.count()
+    for row in answers:
+        response = loaded[str(row["question_id"]), row["model_id"]]
+        assert response.turns == row["choices"][0]["turns"]
+        assert response.generation["answer_id"] == row["answer_id"]
+
+
+def test_loading_again_adds_nothing(project):
+    assert load(project=project, files=[DATA]).adds_nothing
+
+
+def test_verdicts_find_their_answers_and_give_the_reference_rates(project):
+    reference = json.loads((DATA / "reference.json").read_text(encoding="utf-8"))["models"]
+    loaded = {
+        (key, model): turns[0]
+        for key, model, turns in Response.objects.filter(prompt__project=project).values_list(
+            "prompt__key", "model__name", "turns"
+        )
+    }
+    outcomes: dict[str, Counter[str]] = {}
+    for path in sorted((DATA / "model_judgment_pairwise_gpt-4").glob("*.jsonl")):
+        for row in lines(path):
+            for side in ("1", "2"):
+                answer = loaded[str(row["question_id"]), row[f"model_{side}"]]
+                assert answer.strip() == row[f"answer_{side}"].strip()
+            side = "model_1" if row["model_2"] == BASELINE else "model_2"
+            first, second = row["g1_winner"], row["g2_winner"]
+            outcome = "tie" if first != second or first == "tie" else "win" if first == side else "loss"
+            counted = outcomes.setdefault(row[side], Counter())
+            counted[outcome] += 1
+            counted["consistent"] += first == second
+    for model, expected in reference.items():
+        counted = outcomes[model]
+        n = counted["win"] + counted["loss"] + counted["tie"]
+        assert (counted["win"], counted["loss"], counted["tie"]) == (
+            expected["win"],
+            expected["loss"],
+            expected["tie_or_inconsistent"],
+        )
+        assert round((counted["win"] + counted["tie"] / 2) / n, 4) == expected["adjusted_win_rate"]
+        assert round(counted["consistent"] / n, 4) == expected["order_consistency"]
