@@ -232,6 +232,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/",
+    "TAGS": [
+        {"name": "rating", "description": "For raters: one item after the other, blind."},
+        {"name": "reading", "description": "For coordinators and researchers."},
+        {"name": "projects", "description": "What you are a member of."},
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "NAReason": "annotation.models.NAReason",

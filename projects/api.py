@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response as Answer
@@ -58,6 +58,7 @@ class _OwnProjects(generics.GenericAPIView[Project]):
         return Project.objects.of(user).prefetch_related(mine)
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_projects", tags=["projects"]))
 class ProjectList(mixins.ListModelMixin, _OwnProjects):
     """Your projects, and what you are in them."""
 
@@ -65,6 +66,7 @@ class ProjectList(mixins.ListModelMixin, _OwnProjects):
         return self.list(request)
 
 
+@extend_schema_view(get=extend_schema(operation_id="project", tags=["projects"]))
 class ProjectDetail(mixins.RetrieveModelMixin, _OwnProjects):
     """One of your projects."""
 
@@ -118,6 +120,7 @@ class PromptFilter(django_filters.FilterSet):
         return prompts.filter(tags__contains=[tag])
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_prompts", tags=["reading"]))
 class PromptList(generics.ListAPIView[Prompt]):
     """Prompts of a project, oldest first. For coordinators and researchers."""
 
@@ -158,6 +161,7 @@ class ResponseFilter(django_filters.FilterSet):
         fields = ["sample"]
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_responses", tags=["reading"]))
 class ResponseList(generics.ListAPIView[Response]):
     """Responses of a project with the models that wrote them, oldest first. For coordinators and researchers."""
 

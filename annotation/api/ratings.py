@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Count, Prefetch, Q, QuerySet
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 
 from annotation.models import Assignment, Batch, Score
@@ -27,6 +27,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         ]  # fmt: skip
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_batches", tags=["reading"]))
 class BatchList(generics.ListAPIView[Batch]):
     """Batches of a project and how far they are. For coordinators and researchers."""
 
@@ -72,7 +73,7 @@ class RatingSerializer(serializers.ModelSerializer[Assignment]):
             "scores", "comment", "flagged", "seconds", "rated_at",
         ]  # fmt: skip
 
-    @extend_schema_field({"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Given"}})
+    @extend_schema_field(serializers.DictField(child=GivenSerializer()))
     def get_scores(self, rating: Assignment) -> dict[str, dict[str, Any]]:
         return {
             score.axis.key: {"score": score.value, "na_reason": score.na_reason}
@@ -95,6 +96,7 @@ class RatingFilter(django_filters.FilterSet):
         fields = ["flagged"]
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_ratings", tags=["reading"]))
 class RatingList(generics.ListAPIView[Assignment]):
     """Submitted ratings of a project, oldest seat first. For coordinators and researchers.
 

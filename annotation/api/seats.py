@@ -252,7 +252,12 @@ class ForRaters(APIView):
 
 
 class NextSeat(ForRaters):
-    @extend_schema(request=ClaimSerializer, responses={200: SeatSerializer, 204: _NOTHING_LEFT})
+    @extend_schema(
+        operation_id="claim_next",
+        tags=["rating"],
+        request=ClaimSerializer,
+        responses={200: SeatSerializer, 204: _NOTHING_LEFT},
+    )
     def post(self, request: Request, project_slug: str) -> Response:
         """Be handed the next item: the same one until it is submitted, skipped or given back."""
         rater = self.rater()
@@ -261,14 +266,16 @@ class NextSeat(ForRaters):
 
 
 class SeatDetail(ForRaters):
-    @extend_schema(responses=SeatSerializer)
+    @extend_schema(operation_id="seat", tags=["rating"], responses=SeatSerializer)
     def get(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Your open item, or a rating that you submitted."""
         return Response(shown(get_object_or_404(own(self.rater()).prefetch_related("scores"), key=key)))
 
 
 class SubmitRating(ForRaters):
-    @extend_schema(request=SubmitSerializer, responses=SubmittedSerializer)
+    @extend_schema(
+        operation_id="submit", tags=["rating"], request=SubmitSerializer, responses=SubmittedSerializer
+    )
     def post(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Keep a rating and be handed the next item.
 
@@ -285,7 +292,9 @@ class SubmitRating(ForRaters):
 
 
 class ChangeRating(ForRaters):
-    @extend_schema(request=RatingWriteSerializer, responses=OutcomeSerializer)
+    @extend_schema(
+        operation_id="change", tags=["rating"], request=RatingWriteSerializer, responses=OutcomeSerializer
+    )
     def post(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Replace a rating of your own while its batch is open. `seconds` is the time that the change took."""
         outcome = change(rater=self.rater(), assignment_key=key, **self.checked(RatingWriteSerializer))
@@ -293,7 +302,12 @@ class ChangeRating(ForRaters):
 
 
 class Skip(ForRaters):
-    @extend_schema(request=ReasonSerializer, responses={204: OpenApiResponse(description="Skipped.")})
+    @extend_schema(
+        operation_id="skip",
+        tags=["rating"],
+        request=ReasonSerializer,
+        responses={204: OpenApiResponse(description="Skipped.")},
+    )
     def post(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Leave an item for good, with a reason; somebody else gets it."""
         rater = self.rater()
@@ -305,7 +319,12 @@ class Skip(ForRaters):
 
 
 class GiveBack(ForRaters):
-    @extend_schema(request=None, responses={204: OpenApiResponse(description="Given back.")})
+    @extend_schema(
+        operation_id="give_back",
+        tags=["rating"],
+        request=None,
+        responses={204: OpenApiResponse(description="Given back.")},
+    )
     def post(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Return your open item; you may get it again."""
         give_back(rater=self.rater(), key=key)
@@ -313,7 +332,7 @@ class GiveBack(ForRaters):
 
 
 class Renew(ForRaters):
-    @extend_schema(request=None, responses=LeaseSerializer)
+    @extend_schema(operation_id="renew", tags=["rating"], request=None, responses=LeaseSerializer)
     def post(self, request: Request, project_slug: str, key: uuid.UUID) -> Response:
         """Keep your open item longer, because you are at work on it."""
         return Response({"lease_until": renew(rater=self.rater(), key=key).isoformat()})

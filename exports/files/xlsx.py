@@ -219,6 +219,8 @@ class Sheets(Table):
         text = self._book.cell_text
         if to_text is None:
             return text
+        if kind is Kind.TIME:  # nearly each is different: they would fill up what is kept once
+            return lambda value: f' t="inlineStr"><is><t>{to_text(value)}</t></is></c>'
         if kind not in (Kind.INTEGER, Kind.NUMBER):
             return lambda value: text(to_text(value))
 

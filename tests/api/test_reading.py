@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 from django.core.management import call_command
@@ -201,7 +203,9 @@ def test_the_schema_is_valid_and_names_every_address(tmp_path):
     schema = yaml.safe_load(file.read_text())
     assert "/api/projects/{project_slug}/seats/{key}/submit/" in schema["paths"]
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
-    seat = schema["components"]["schemas"]["Seat"]["properties"]
+    components = schema["components"]["schemas"]
+    assert set(re.findall(r"#/components/schemas/(\w+)", file.read_text())) <= set(components)
+    seat = components["Seat"]["properties"]
     assert not {"model", "rater", "prompt_id"} & set(seat)
 
 

@@ -113,7 +113,7 @@ def test_the_api_is_drawn_under_the_content_security_policy(
     log_in(researcher)
     page.goto(live_server.url + reverse("exports:api_docs"))
     expect(page.get_by_text("/api/projects/{project_slug}/next/").first).to_be_visible()
-    page.locator("#operations-projects-projects_list").get_by_role("button").first.click()
+    page.locator("#operations-projects-list_projects").get_by_role("button").first.click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table").get_by_text("researcher").first).to_be_visible()
