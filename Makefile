@@ -1,6 +1,6 @@
 # Each target does its own set-up; only Python 3.11 or newer and make are needed. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix messages lock clean install browser static-checks
+.PHONY: help demo test check lint templates types migrations schema fix messages lock clean install browser
 
 PORT ?= 8000
 WORKERS ?= 2
@@ -42,17 +42,25 @@ fix: install
 	$(VENV)/bin/ruff format --quiet .
 	$(VENV)/bin/djade --target-version 5.2 $$(git ls-files 'templates/*.html') || true
 
-static-checks: install
+# Each by itself, so that `make -k check` names everything that is wrong.
+lint: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+templates: install
 	$(VENV)/bin/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
 	$(VENV)/bin/djlint --quiet --lint templates
-	$(VENV)/bin/mypy .
-	$(RUN) -m config.messages
 
-check: static-checks
+types: install
+	$(VENV)/bin/mypy .
+
+migrations: messages
 	$(RUN) manage.py makemigrations --check --dry-run
+
+schema: install
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+check: lint templates types migrations schema
 
 test: check browser
 	$(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadgroup

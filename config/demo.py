@@ -19,7 +19,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,8 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     except Stop:
-        print("\nStopped. What was rated is kept; `make demo` goes on from there.")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("\nStopped. What was rated is kept; `make demo` goes on from there.", flush=True)
     return 0
 
 
@@ -62,12 +62,13 @@ def serve(port: int, running: contextlib.ExitStack, began: float) -> None:
     """Set up what is missing, start everything, and stay until we are told to stop."""
     server = _prepare_files_and_server(running)
     # It loads while the tables are looked after, and says that it is not ready until they are there.
-    web = running.enter_context(_started("-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py")))
+    family = running.enter_context(Family())
+    web = family.start("-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py"))
     logins = _prepare_data()
     _wait_until_ready(port, web)
     print(f"\nHyotei is ready after {time.monotonic() - began:.1f} s:  http://localhost:{port}/")
     print(f"{logins}Ctrl-C stops it.", flush=True)
-    worker = running.enter_context(_started(str(ROOT / "manage.py"), "procrastinate", "worker"))
+    worker = family.start(str(ROOT / "manage.py"), "procrastinate", "worker")
     while True:
         for process, name in ((web, "The web server"), (worker, "The worker for background jobs")):
             if process.poll() is not None:
@@ -109,10 +110,13 @@ def _prepare_data() -> str:
     from django.core.management import CommandError, call_command
     from django.db import DatabaseError, connection
 
+    from config.health import why_not_ready
+
     django.setup()
     said = io.StringIO()
     try:
-        call_command("migrate", interactive=False, verbosity=0)
+        if why_not_ready():
+            call_command("migrate", interactive=False, verbosity=0)
         call_command("load_demo", stdout=said)
     except DatabaseError as problem:
         raise CannotStart(f"The database cannot be used: {problem}") from None
@@ -144,21 +148,32 @@ def _collect_static_files(target: Path, sources: list[Path]) -> None:
 # Processes
 
 
-@contextlib.contextmanager
-def _started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Another Python, in a session of its own: Ctrl-C reaches us alone, and we end it in our own time."""
-    command = [sys.executable, *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_end_with_parent)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
+class Family:
+    """Processes of ours, told to end together when the block is left."""
+
+    def __init__(self) -> None:
+        self.members: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Another Python, in a session of its own: Ctrl-C reaches us alone, and we end it in our own time."""
+        command = [sys.executable, *arguments]
+        member = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_end_with_parent)
+        self.members.append(member)
+        return member
+
+    def __enter__(self) -> Family:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            member.terminate()
+        until = time.monotonic() + GRACE
+        for member in self.members:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
-        with contextlib.suppress(ProcessLookupError):  # its children, if any outlived it
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+                member.wait(max(0.0, until - time.monotonic()))
+            with contextlib.suppress(ProcessLookupError):  # and its children, if any outlived it
+                os.killpg(member.pid, signal.SIGKILL)
+            member.wait()
 
 
 def _end_with_parent() -> None:

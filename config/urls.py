@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-from importlib import import_module
-
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
@@ -17,9 +14,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api_urls")),
+    path("", include("projects.urls")),
+    path("", include("annotation.urls")),
+    path("", include("exports.urls")),
 ]
-for room in ("projects", "annotation", "exports"):
-    with contextlib.suppress(ImportError):
-        urlpatterns.append(path("", include(import_module(f"{room}.urls"))))
 if settings.DEBUG:
     urlpatterns.append(path("styleguide/", TemplateView.as_view(template_name="styleguide.html")))
