@@ -21,8 +21,8 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation.conversation import conversation
 from annotation.forms import RatingForm, as_given
 from annotation.models import Assignment, Batch, Submission
-from annotation.own_progress import Mine, mine, mine_after
-from annotation.scales import Answered, render_guide, render_scales, scales_of
+from annotation.own_progress import mine, mine_after
+from annotation.scales import scales_of
 from annotation.services import change, claim_next, give_back, open_seat, renew, skip, submit_and_claim_next
 from annotation.services.errors import (
     AnotherSeatIsOpen,
@@ -34,6 +34,7 @@ from annotation.services.errors import (
     SeatNotFound,
     SubmissionIdTaken,
 )
+from annotation.views import card
 from projects.access import Request, for_raters
 from projects.models import Member
 
@@ -67,7 +68,7 @@ def rate(request: Request, member: Member) -> HttpResponse:
         assignment = claim_next(rater=member)
     except NotARater as error:
         raise Http404 from error
-    return _page(request, member, assignment)
+    return card.show(request, member, assignment, alone=False)
 
 
 @require_GET
@@ -78,9 +79,10 @@ def assignment(request: Request, member: Member, key: uuid.UUID) -> HttpResponse
     own = _own(member).filter(key=key, state=Assignment.State.SUBMITTED).first()
     if own:
         given = as_given(own.batch.rubric_id, list(own.scores.select_related("axis")))
-        return _page(request, member, own, answered=given)
+        typed = card.Typed(given, comment=own.comment, flagged=own.flagged)
+        return card.show(request, member, own, alone=False, typed=typed)
     try:
-        return _page(request, member, open_seat(rater=member, key=key))
+        return card.show(request, member, open_seat(rater=member, key=key), alone=False)
     except AnotherSeatIsOpen as error:
         messages.info(request, str(error))
         return redirect("annotation:rate", member.project.slug)
@@ -139,7 +141,7 @@ def _submit(request: Request, member: Member, key: uuid.UUID) -> HttpResponse:
             messages.info(request, str(said))
         return redirect("annotation:rate", member.project.slug)
     progress = mine_after(request.POST.get("progress", ""), following)
-    response = _card(request, member, following, said=str(said or ""), progress=progress)
+    response = card.show(request, member, following, alone=True, said=str(said or ""), progress=progress)
     response[SAVED] = str(form.cleaned_data["submission"])
     response["HX-Replace-Url"] = reverse("annotation:rate", args=[member.project.slug])
     return response
@@ -266,9 +268,13 @@ def _again(
 ) -> HttpResponse:
     """The same item with what was sent, and what is wrong with it."""
     seat = get_object_or_404(_own(member), key=key)
-    answered = form.answered(seat.batch.rubric_id, problems)
-    show = _card if request.htmx else _page
-    return show(request, member, seat, form=form, answered=answered, status=422)
+    typed = card.Typed(
+        form.answered(seat.batch.rubric_id, problems),
+        comment=str(form.data.get("comment", "")),
+        flagged=bool(form.data.get("flagged")),
+        form=form,
+    )
+    return card.show(request, member, seat, alone=bool(request.htmx), typed=typed, status=422)
 
 
 def _refused(request: Request, member: Member, error: HandingOutError) -> HttpResponse:
@@ -278,53 +284,3 @@ def _refused(request: Request, member: Member, error: HandingOutError) -> HttpRe
         return HttpResponse(str(error), status=status, content_type="text/plain; charset=utf-8")
     messages.error(request, str(error))
     return redirect("annotation:rate", member.project.slug)
-
-
-def _page(request: Request, member: Member, seat: Assignment | None, **more: Any) -> HttpResponse:
-    return _card(request, member, seat, template="annotation/rate.html", **more)
-
-
-def _card(
-    request: Request,
-    member: Member,
-    seat: Assignment | None,
-    *,
-    template: str = "annotation/rate.html#card",
-    form: RatingForm | None = None,
-    answered: list[Answered] | None = None,
-    progress: Mine | None = None,
-    said: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    context = _about(member) | {"said": said, "form": form, "guide": None}
-    if seat is None:
-        context |= {"assignment": None, "progress": mine(member, None), "open_batches": _open_batches(member)}
-        return render(request, template, context, status=status)
-    batch = seat.batch
-    changing = seat.state == Assignment.State.SUBMITTED
-    read_only = changing and batch.state != Batch.State.OPEN
-    context |= {
-        "assignment": seat,
-        "batch": batch,
-        "talk": conversation(seat.item),
-        "scales": render_scales(batch.rubric, answered, read_only=read_only),
-        "has_problems": any(given.error for given in answered or ())
-        or (form is not None and bool(form.errors)),
-        "problems": [given for given in answered or () if given.error],
-        # the page has it already, unless this item is of another batch than the last
-        "guide": None if progress else render_guide(batch.rubric),
-        "submission": uuid.uuid4(),
-        "changing": changing,
-        "read_only": read_only,
-        "comment": form.data.get("comment", "") if form else seat.comment,
-        "flagged": bool(form.data.get("flagged")) if form else seat.flagged,
-        "progress": progress or mine(member, batch),
-        "renew_after": int(batch.lease.total_seconds() / 3),
-        "reference": seat.item.prompt.reference if member.project.raters_see_reference else "",
-        "checklist": seat.item.prompt.checklist if member.project.raters_see_checklist else [],
-    }
-    return render(request, template, context, status=status)
-
-
-def _open_batches(member: Member) -> bool:
-    return Batch.objects.running().given_to(member).exists()

@@ -6,6 +6,7 @@ import re
 import uuid
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Assignment, Score, Submission
@@ -308,6 +309,58 @@ class TestSubmitting:
         with django_assert_max_num_queries(21):  # savepoints of the test's own transaction among them
             response = me.post(url("submit", project, following.key), scores(progress=progress), headers=HTMX)
         assert response.status_code == 200
+
+
+class TestTheCardThatIsFilledIn:
+    """The next item comes from a card that was rendered once, with marks where items differ."""
+
+    @staticmethod
+    def card_of(page):
+        card = page[
+            page.index('<section id="card"') : page.index("</section>\n", page.index('class="rate__foot"'))
+            + 10
+        ]
+        card = re.sub(r"<title>.*?</title>", "", card)
+        card = re.sub(r'(name="(?:csrfmiddlewaretoken|submission)" value=")[^"]*', r"\1", card)
+        return [line.strip() for line in card.splitlines() if line.strip()]
+
+    @pytest.mark.parametrize("language", ["en", "ja"])
+    @pytest.mark.parametrize("filling", ["pool", "planned"])
+    def test_it_is_the_same_as_the_card_of_a_page(self, me, project, rater, language, filling):
+        project.raters_see_reference = project.raters_see_checklist = True
+        project.save()
+        for number in range(4):
+            item = create_item(project, turns=[f"答え **{number}** <b> & 5d0c3f6e-done-mark"])
+            item.prompt.reference, item.prompt.checklist = "reference", ["point"]
+            item.prompt.save()
+        batch = create_batch(project, filling=filling, raters_per_item=1, name="A & B")
+        if filling == "planned":
+            batch.assignments.update(state="planned", rater=rater)
+        headers = {"accept-language": language}
+        page = me.get(url("rate", project), headers=headers)
+        for _ in range(3):
+            progress = re.search(r'name="progress" value="([^"]*)"', html(page))[1]
+            key = shown_key(page)
+            alone = me.post(url("submit", project, key), scores(progress=progress), headers=HTMX | headers)
+            page = me.get(url("rate", project), headers=headers)
+            assert self.card_of(html(alone)) == self.card_of(html(page))
+            assert "5d0c3f6e-done-mark" in html(alone)  # of the response, not ours
+            assert len(re.findall("5d0c3f6e", html(alone))) == 1
+
+    def test_it_carries_a_token_that_works(self, project, rater):
+        for _ in range(3):
+            create_item(project)
+        create_batch(project)
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(rater.user)
+        page = html(strict.get(url("rate", project)))
+        for _ in range(2):
+            sent = scores(progress=re.search(r'name="progress" value="([^"]*)"', page)[1])
+            sent["csrfmiddlewaretoken"] = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page)[1]
+            key = re.search(r'data-assignment="([^"]*)"', page)[1]
+            response = strict.post(url("submit", project, key), sent, headers=HTMX)
+            assert response.status_code == 200
+            page = html(response)
 
 
 class TestOwnRatings:
