@@ -212,6 +212,29 @@ def test_guessing_is_slowed_down(client, db):
     cache.clear()
 
 
+def test_a_room_full_of_raters_logs_in_from_one_address(db):
+    from django.core.cache import cache
+
+    cache.clear()
+    for number in range(60):
+        create_user(username=f"rater{number}", password="a long enough one")
+        answer = Client().post(
+            reverse("account_login"), {"login": f"rater{number}", "password": "a long enough one"}
+        )
+        assert answer.status_code == 302, number
+
+
+def test_too_many_attempts_are_explained(client, db, settings):
+    from django.core.cache import cache
+
+    cache.clear()
+    settings.ACCOUNT_RATE_LIMITS = {"login": "1/m/ip"}
+    for _ in range(2):
+        answer = client.post(reverse("account_login"), {"login": "hanako", "password": "wrong"})
+    assert (answer.status_code, "Too many attempts" in answer.text) == (429, True)
+    cache.clear()
+
+
 def test_an_open_session_is_not_written_with_each_request(client, db, django_assert_num_queries):
     client.force_login(create_user())
     url = reverse("account_preferences")

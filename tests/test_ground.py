@@ -25,7 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """manage.py in an environment with these variables and none of our own."""
-    known = {variable.name for variable in environment.VARIABLES} | {"DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
+    known = {variable.name for variable in environment.VARIABLES} | {
+        "DJANGO_SETTINGS_MODULE",
+        "DJANGO_ALLOW_ASYNC_UNSAFE",
+    }
     kept = {name: value for name, value in os.environ.items() if name not in known}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
