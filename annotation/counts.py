@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Q, QuerySet
 
@@ -18,6 +19,7 @@ from stats.design import NOBODY, Health, health
 LIVE = "seat IS NOT NULL AND state NOT IN ('skipped', 'withdrawn')"
 MOST_FOR_DESIGN = 200_000
 """Seats beyond which the health of a design is not worked out while somebody waits for a page."""
+DESIGN_KEPT = 10 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Progress:
     @property
     def done(self) -> bool:
         return self.seats > 0 and self.submitted == self.seats
+
+    @property
+    def taken(self) -> int:
+        return self.submitted + self.open + self.planned
 
     @property
     def unfilled(self) -> int:
@@ -170,8 +176,19 @@ def conflicts_of(batch: Batch, *, limit: int) -> tuple[list[Conflict], int]:
     return found, rows[0][2] if rows else 0
 
 
-def design_of(batch: Batch) -> Health | None:
-    """How well the taken seats of a batch hold together; None where nobody has a seat, or there are too many."""
+def design_of(batch: Batch, *, taken: int) -> Health | None:
+    """How well the taken seats of a batch hold together; None where nobody has a seat, or there are too many.
+
+    It changes slowly, and is kept for as long as the same number of seats is taken.
+    """
+    if not 0 < taken <= MOST_FOR_DESIGN:
+        return None
+    return cast(
+        "Health | None", cache.get_or_set(f"design:{batch.pk}:{taken}", lambda: _design(batch), DESIGN_KEPT)
+    )
+
+
+def _design(batch: Batch) -> Health | None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -180,12 +197,12 @@ def design_of(batch: Batch) -> Health | None:
             JOIN projects_item i ON i.id = a.item_id
             JOIN projects_response r ON r.id = i.response_id
             WHERE a.batch_id = %s AND a.rater_id IS NOT NULL AND a.{LIVE}
-            ORDER BY a.item_id LIMIT %s
+            ORDER BY a.item_id
             """,  # noqa: S608 - only our own words
-            [batch.pk, MOST_FOR_DESIGN + 1],
+            [batch.pk],
         )
         rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 3)
-    if not 0 < len(rows) <= MOST_FOR_DESIGN:
+    if not len(rows):
         return None
     raters, rater = np.unique(rows[:, 2], return_inverse=True)
     _items, first, item = np.unique(rows[:, 0], return_index=True, return_inverse=True)

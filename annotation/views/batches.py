@@ -78,17 +78,18 @@ def batch(request: Request, member: Member, pk: int) -> HttpResponse:
     shown = get_object_or_404(found, pk=pk)
     remarks = remarks_of(shown)
     conflicts, n_conflicts = conflicts_of(shown, limit=CONFLICTS_SHOWN)
+    progress = progress_of([shown])[shown.pk]
     seats = shown.assignments.open().select_related("rater", "item__prompt", "item__response__model")
     context = {
         "batch": shown,
-        "progress": progress_of([shown])[shown.pk],
+        "progress": progress,
         "raters": by_rater(project=member.project, batch=shown),
         "open_seats": seats.order_by("lease_until"),
         "remarks": remarks[:REMARKS_SHOWN],
         "n_remarks": remarks.count(),
         "conflicts": conflicts,
         "n_conflicts": n_conflicts,
-        "design": design_of(shown),
+        "design": design_of(shown, taken=progress.taken),
         "terms": terms_of(shown),
         "lease": in_words(shown.lease),
         "late": shown.due_on is not None

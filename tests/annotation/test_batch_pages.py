@@ -4,6 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,6 +21,12 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    cache.clear()
+
 
 BOTH = {"relevance": 1, "fluency": 2}
 
@@ -299,6 +306,7 @@ def test_the_page_asks_as_often_for_much_work(client, project, batch, django_ass
     address = url("batch", project, batch.pk)
     client.get(address)
     queries = 15
+    cache.clear()
     with django_assert_num_queries(queries):
         client.get(address)
     raters = [create_member(project) for _ in range(4)]
