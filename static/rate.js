@@ -451,7 +451,9 @@
   });
 
   addEventListener("beforeunload", (event) => {
-    if (card && !card.saved && (card.attempted || card.dirty)) event.preventDefault();
+    if (!card || card.saved || !(card.attempted || card.dirty)) return;
+    event.preventDefault();
+    event.returnValue = true; // browsers of before 2024 ask for it
   });
 
   // ------------------------------------------------------------------- typing

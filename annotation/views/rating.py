@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -191,7 +192,7 @@ def renew_lease(request: Request, member: Member, key: uuid.UUID) -> HttpRespons
 @for_raters
 def my_ratings(request: Request, member: Member) -> HttpResponse:
     """What the rater has submitted, newest first."""
-    ratings = _own(member).submitted().order_by("-submitted_at", "-id")
+    ratings = _own(member).submitted().order_by(F("submitted_at").desc(nulls_last=True), "-id")
     batches = list(Batch.objects.filter(assignments__in=ratings.order_by()).distinct())
     chosen = next((batch for batch in batches if batch.name == request.GET.get("batch")), None)
     if chosen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 
 from annotation.models import Assignment, Score
 from annotation.services import close
-from projects.models import User
+from projects.models import Point, User
 from tests.factories import create_batch, create_item, create_member, create_project, create_response
 
 AXES = ("helpful", "true")
@@ -585,3 +586,63 @@ def test_a_conversation_shows_what_came_before(page, live_server, project, rater
     expect(page.get_by_text("一つ目の応答")).to_be_hidden()
     expect(page.get_by_text("二つ目の応答")).to_be_visible()
     axe(page)
+
+
+def test_a_lease_is_renewed_while_somebody_is_at_work_and_not_while_nobody_is(
+    page, project, rater, rating_page, log_in
+):
+    create_batch(project, items=[create_item(project)], lease=timedelta(minutes=6))
+    page.clock.install()
+    log_in(rater.user)
+    page.goto(rating_page)
+    renewed = []
+    page.on("request", lambda request: renewed.append(request.url) if "/renew/" in request.url else None)
+    page.clock.run_for(5 * 60_000)
+    assert renewed == []
+    with page.expect_response("**/renew/") as answer:
+        page.mouse.move(10, 10)
+    assert answer.value.status == 204
+    page.clock.run_for(30_000)
+    page.mouse.move(20, 20)
+    assert len(renewed) == 1
+
+
+def test_where_nothing_can_be_stored_rating_works_and_leaving_half_way_asks_first(
+    page, rater, batch, rating_page, log_in, console
+):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('forbidden') } })"
+    )
+    log_in(rater.user)
+    page.goto(rating_page)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    give(page, "Helpful", 4)
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.keyboard.press("4")
+    page.keyboard.press("2")
+    page.keyboard.press("Control+Enter")
+    wait_for_count(page, 1)
+    assert console == []
+
+
+def test_all_descriptions_can_stand_beside_their_points(page, project, rater, rating_page, log_in, axe):
+    Point.objects.filter(axis__rubric__project=project, rank=2).update(description_en="Two means this.")
+    create_batch(project, items=[create_item(project) for _ in range(2)], raters_per_item=1)
+    log_in(rater.user)
+    page.goto(rating_page)
+    words = axis(page, "Helpful").get_by_text("Two means this.")
+    expect(words).to_be_hidden()
+    axis(page, "Helpful").get_by_role("radio", name="2 point 2").hover()
+    expect(words).to_be_visible()
+    page.mouse.move(0, 0)
+    expect(words).to_be_hidden()
+    page.get_by_role("button", name="Every description").click()
+    expect(words).to_be_visible()
+    axe(page)
+    for key in ("1", "1"):
+        page.keyboard.press(key)
+    page.keyboard.press("Control+Enter")
+    wait_for_count(page, 1)
+    expect(words).to_be_visible()  # it stays so
