@@ -47,6 +47,11 @@ class Progress:
         return self.submitted + self.open + self.planned
 
     @property
+    def early(self) -> bool:
+        """Less than half of the seats are taken: what hangs on all of them cannot be told yet."""
+        return 2 * self.taken < self.seats
+
+    @property
     def unfilled(self) -> int:
         return self.seats - self.submitted
 

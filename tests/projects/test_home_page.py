@@ -31,12 +31,12 @@ def test_a_rater_sees_what_waits_and_no_models(client):
     rater = create_member(project)
     client.force_login(rater.user)
     text = home(client).text
-    assert "<strong>3</strong> in the pool need a rater." in text
+    assert "<strong>3</strong> responses need a rater." in text
     assert f'href="{reverse("projects:project", args=[project.slug])}"' not in text
 
     rate(batch.assignments.first(), rater, {"relevance": 1, "fluency": 2})
     text = home(client).text
-    assert "<strong>2</strong> in the pool need a rater." in text
+    assert "<strong>2</strong> responses need a rater." in text
     assert "1 rated by me" in text
 
 
@@ -55,7 +55,7 @@ def test_what_waits_follows_the_terms_of_the_batch(client, terms, waiting):
     create_batch(project, **terms)
     rater = create_member(project, group="students")
     client.force_login(rater.user)
-    assert ("in the pool needs a rater" in home(client).text) is waiting
+    assert ("</strong> response needs a rater" in home(client).text) is waiting
 
 
 def test_a_named_rater_is_told_and_others_are_not(client):
@@ -64,9 +64,9 @@ def test_a_named_rater_is_told_and_others_are_not(client):
     named, other = create_member(project), create_member(project)
     create_batch(project, open_to="named").raters.add(named)
     client.force_login(named.user)
-    assert "in the pool needs a rater" in home(client).text
+    assert "</strong> response needs a rater" in home(client).text
     client.force_login(other.user)
-    assert "in the pool needs a rater" not in home(client).text
+    assert "</strong> response needs a rater" not in home(client).text
 
 
 def test_a_coordinator_sees_progress(client):
