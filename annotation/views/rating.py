@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation.conversation import conversation
 from annotation.forms import RatingForm, as_given
@@ -95,9 +95,11 @@ def assignment(request: Request, member: Member, key: uuid.UUID) -> HttpResponse
 
 
 @login_not_required  # answered below: a redirect to the login page would look to the page like an answer
-@require_POST
+@require_http_methods(["GET", "POST"])
 def submit(request: HttpRequest, project_slug: str, key: uuid.UUID) -> HttpResponseBase:
     """Keep a rating, or the change of one, and answer with the next item in the same round trip."""
+    if request.method == "GET":  # where a form with mistakes stood, and somebody loads the page again
+        return redirect("annotation:rate", project_slug)
     if not request.user.is_authenticated:
         if request.headers.get("HX-Request"):
             return HttpResponse(
