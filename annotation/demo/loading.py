@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -77,6 +78,7 @@ def load_demo() -> bool:
         is_simulated=True,
     )
     people = {name: _person(project, name, roles) for name, roles in ACCOUNTS.items()}
+    _may_make_projects(people["coordinator"])
     simulated = [_simulated_rater(project) for _ in range(SIMULATED)]
     load(project=project, files=[Path(demo.__path__[0]) / "prompts_and_responses.jsonl"])
     _first_round(project, simulated, by=people["coordinator"].user)
@@ -101,6 +103,14 @@ def _open_accounts() -> QuerySet[User]:
 def _person(project: Project, name: str, roles: dict[str, bool]) -> Member:
     user = User.objects.create_user(name, password=PASSWORD)
     return Member.objects.create(project=project, user=user, pseudonym=next_pseudonym(project), **roles)
+
+
+def _may_make_projects(member: Member) -> None:
+    """So that whoever tries the demo can make a study of their own in it."""
+    assert member.user
+    member.user.user_permissions.add(
+        Permission.objects.get(content_type__app_label="projects", codename="add_project")
+    )
 
 
 def _simulated_rater(project: Project) -> Member:
