@@ -50,8 +50,9 @@ class Interval:
 
     A bootstrap draws `replicates` resamples while that takes no more than `budget` steps, one step
     being one unit drawn. Past it, it draws fewer, down to `fewest`; past that the jackknife over the
-    same units takes over, which differs from it in the third digit by then. The estimate names what
-    was done.
+    same units takes over, which differs from it in the third digit by then. So it does with less
+    than five units or so, where the ends of an interval lie beyond all resamples. The estimate
+    names what was done.
     """
 
     method: Method = Method.CLUSTER_BOOTSTRAP
@@ -186,9 +187,9 @@ def _bounds(
 ) -> _Bounds:
     if interval.method.draws:
         assert rng is not None
-        affordable = interval.budget // _steps(units)
-        if affordable >= interval.fewest:
-            return _bootstrap(units, coefficients, interval, min(interval.replicates, affordable), rng)
+        replicates = min(interval.replicates, interval.budget // _steps(units))
+        if replicates >= interval.fewest and _tail(interval.level, units.n) * replicates >= 1:
+            return _bootstrap(units, coefficients, interval, replicates, rng)
     return _jackknife(units, total, coefficients, interval)
 
 
@@ -243,11 +244,23 @@ def _bootstrap(
         ]
     )
     undefined = np.isnan(drawn).sum(axis=0)
-    tail = (1 - interval.level) / 2
+    tail = _tail(interval.level, units.n)
     low, high = np.full((2, len(coefficients)), np.nan)
     some = undefined < replicates
     low[some], high[some] = np.nanquantile(drawn[:, some], [tail, 1 - tail], axis=0)
     return _Bounds(low, high, undefined, replicates, interval.method)
+
+
+def _tail(level: float, n: int) -> float:
+    """The share of resamples beyond either end: a little less than (1 - level) / 2 with few units.
+
+    Resamples of n units spread too little by a factor of sqrt((n - 1) / n), and their quantiles are
+    those of a normal distribution where Student's t is due: with ten prompts a nominal 95 % interval
+    covers 90 %. Hesterberg (2015), What Teachers Should Know About the Bootstrap, calls the interval
+    that makes up for both the expanded percentile interval.
+    """
+    t = special.stdtrit(n - 1, 0.5 + level / 2)
+    return float(special.ndtr(-t * np.sqrt(n / (n - 1))))
 
 
 def _draw(units: Units, replicates: int, rng: np.random.Generator) -> Ints:

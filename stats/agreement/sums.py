@@ -188,7 +188,7 @@ def _sorts(pattern: Ints, number: Ints, start: Ints) -> tuple[Ints, Ints]:
     """One cluster of each sort, and how many there are of it.
 
     Clusters are compared by a 64-bit sum of random numbers, one per pattern: among 100,000 different
-    clusters, two are taken for the same once in a billion runs.
+    clusters, two are taken for the same about once in three billion runs.
     """
     rng = np.random.default_rng(20_221_101)
     label = rng.integers(2**63, size=int(pattern.max()) + 1, dtype=np.uint64) * 2 + 1

@@ -1,5 +1,7 @@
 """Intervals: what they resample, when there is none, and how they behave at size."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -85,7 +87,8 @@ def test_a_bootstrap_draws_whole_units_with_replacement(method):
         items = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         again = PatternHistogram.from_scores(scores[items], values=POINTS)
         values.append(sums_of_alpha(again))
-    low, high = np.quantile(values, [0.025, 0.975])
+    tail = {20: 0.0158, 80: 0.0226}[len(members)]  # of the expanded percentile interval
+    low, high = np.quantile(values, [tail, 1 - tail])
 
     found = estimate(
         PatternHistogram.from_scores(scores, values=POINTS, cluster=prompt),
@@ -96,6 +99,52 @@ def test_a_bootstrap_draws_whole_units_with_replacement(method):
 
     assert isinstance(found, Estimate)
     assert [found.low, found.high] == pytest.approx([low, high], abs=0.02)
+
+
+def test_the_tails_of_a_bootstrap_make_up_for_few_units():
+    from stats.agreement.intervals import _tail
+
+    for n, t in [(5, 2.776445), (10, 2.262157), (20, 2.093024), (1000, 1.962341)]:
+        assert _tail(0.95, n) == pytest.approx(NormalDist().cdf(-t * np.sqrt(n / (n - 1))), abs=1e-6)
+    assert _tail(0.95, 10**7) == pytest.approx(0.025, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "method"), [(4, Method.CLUSTER_JACKKNIFE), (6, Method.CLUSTER_BOOTSTRAP)]
+)
+def test_with_a_handful_of_prompts_the_jackknife_takes_over(prompts, method):
+    found = estimate(
+        histogram(prompts * 5, per_prompt=5),
+        alpha("ordinal"),
+        interval=Interval(),
+        rng=np.random.default_rng(1),
+    )
+    assert isinstance(found, Estimate)
+    assert (found.method, found.units) == (method, prompts)
+
+
+@pytest.mark.parametrize("prompts", [6, 12, 30])
+def test_intervals_over_few_prompts_cover_the_truth_as_often_as_they_say(prompts):
+    """A bootstrap with plain percentiles covers 88 % with six prompts, and fails this."""
+    rng = np.random.default_rng(prompts)
+
+    def draw(number: int) -> PatternHistogram:
+        prompt = np.repeat(np.arange(number), 4)
+        quality = 0.5 * rng.normal(size=number)[prompt] + 0.8 * rng.normal(size=prompt.size)
+        scores = np.clip(np.round(3.4 + quality[:, None] + 0.7 * rng.normal(size=(prompt.size, 2))), 1, 5)
+        return PatternHistogram.from_scores(scores, values=POINTS, cluster=prompt)
+
+    truth = sums_of_alpha(draw(100_000))
+    covered = 0
+    for _ in range(400):
+        found = estimate(
+            draw(prompts), alpha("ordinal"), interval=Interval(replicates=1000, fewest=1000), rng=rng
+        )
+        assert isinstance(found, Estimate)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= truth <= found.high
+    assert 0.92 <= covered / 400 <= 0.985
 
 
 def sums_of_alpha(of: PatternHistogram) -> float:

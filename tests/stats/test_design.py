@@ -18,11 +18,11 @@ def assert_different_raters(seats: np.ndarray) -> None:
 
 
 def test_the_study_of_llm_jp_is_balanced_in_every_way_within_a_second():
-    start = time.perf_counter()
+    start = time.process_time()
     seats = balanced_assignment(
         item_models=LLM_JP["models"], raters_per_item=2, n_raters=53, rng=np.random.default_rng(1)
     )
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     assert_different_raters(seats)
     found = health(seats=seats, item_models=LLM_JP["models"], n_raters=53)
     assert found.load == (182, 183)
