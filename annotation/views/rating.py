@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -36,6 +35,7 @@ from annotation.services.errors import (
     SubmissionIdTaken,
 )
 from annotation.views import card
+from annotation.views.rater import rater_of
 from projects.access import Request, for_raters
 from projects.models import Member
 
@@ -96,7 +96,7 @@ def assignment(request: Request, member: Member, key: uuid.UUID) -> HttpResponse
 
 @login_not_required  # answered below: a redirect to the login page would look to the page like an answer
 @require_http_methods(["GET", "POST"])
-def submit(request: HttpRequest, project_slug: str, key: uuid.UUID) -> HttpResponseBase:
+def submit(request: HttpRequest, project_slug: str, key: uuid.UUID) -> HttpResponse:
     """Keep a rating, or the change of one, and answer with the next item in the same round trip."""
     if request.method == "GET":  # where a form with mistakes stood, and somebody loads the page again
         return redirect("annotation:rate", project_slug)
@@ -107,10 +107,11 @@ def submit(request: HttpRequest, project_slug: str, key: uuid.UUID) -> HttpRespo
             )
         here = reverse("annotation:assignment", args=[project_slug, key])
         return redirect(f"{reverse('account_login')}?next={here}")
-    return _submit(cast("Request", request), project_slug, key)
+    if not (member := rater_of(request.user.pk, project_slug)):
+        raise Http404
+    return _submit(cast("Request", request), member, key)
 
 
-@for_raters
 def _submit(request: Request, member: Member, key: uuid.UUID) -> HttpResponse:
     form = RatingForm(request.POST)
     if not form.is_valid():

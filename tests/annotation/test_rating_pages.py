@@ -6,12 +6,15 @@ import re
 import uuid
 
 import pytest
+from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Assignment, Score, Submission
 from annotation.own_progress import Mine, mine, mine_after
 from annotation.services import claim_next, close, pause
+from annotation.views.rater import rater_of
+from projects.models import Member
 from tests.factories import (
     create_batch,
     create_item,
@@ -580,3 +583,19 @@ class TestProgress:
 
     def test_what_the_page_sends_back_is_what_it_was_given(self):
         assert ":".join(map(str, Mine(3, 4, 5, 6, "2026-11-22"))) == Mine(3, 4, 5, 6, "2026-11-22").carried
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"active": False}, {"is_rater": False, "is_researcher": True}, {"group": "students"}]
+)
+def test_who_may_rate_and_who_may_submit_are_the_same(project, fields):
+    member = create_member(project, is_rater=True)
+    Member.objects.filter(pk=member.pk).update(**fields)
+    by_orm = Member.objects.belonging_to(member.user).raters().select_related("project").first()
+    found = rater_of(member.user.pk, project.slug)
+    assert found == by_orm
+    assert rater_of(member.user.pk, "another") is None
+    if found:
+        assert vars(found).keys() == vars(by_orm).keys()
+        assert model_to_dict(found) == model_to_dict(by_orm)
+        assert model_to_dict(found.project) == model_to_dict(by_orm.project)
