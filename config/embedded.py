@@ -143,6 +143,8 @@ class EmbeddedServer:
 
     def mend(self) -> bool:
         """Start the server again if it went down under us; say whether that was needed."""
+        if self.answers():
+            return False
         with self._alone():
             if self.answers():
                 return False

@@ -38,7 +38,12 @@ try:
 except WrongVariable as error:
     sys.exit(str(error))
 if not SECRET_KEY:
-    SECRET_KEY = kept_secret(VAR_DIR / "secret_key")
+    try:
+        SECRET_KEY = kept_secret(VAR_DIR / "secret_key")
+    except OSError as error:
+        sys.exit(
+            f"{error.filename} cannot be used ({error.strerror}): run as its owner, or set VAR_DIR or SECRET_KEY."
+        )
 
 INSTALLED_APPS = [
     "projects",  # first: its templates stand before those of the packages below

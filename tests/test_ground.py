@@ -328,3 +328,31 @@ def test_settings_know_no_static_folder_that_is_missing():
 def test_the_plots_of_pages_come_from_the_package():
     bundle = Path(settings.VAR_DIR) / "static" / "vendor" / "vega.js"
     assert "window.vegaEmbed=" in bundle.read_text(encoding="utf-8")
+
+
+# At night
+
+
+@pytest.mark.django_db
+def test_the_worker_forgets_sessions_that_ran_out(client):
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    from projects.tasks import forget_sessions
+
+    client.force_login(create_user())
+    Session.objects.create(session_key="old", session_data="", expire_date=timezone.now())
+    forget_sessions(timestamp=0)
+    assert list(Session.objects.values_list("session_key", flat=True)) == [client.session.session_key]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_does_what_was_put_off():
+    """A job through the real worker, with a connection of its own."""
+    from procrastinate.contrib.django import app
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    app.configure_task("forget_jobs").defer(timestamp=0)
+    with app.replace_connector(app.connector.get_worker_connector()) as worker:
+        worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+    assert ProcrastinateJob.objects.get().status == "succeeded"
