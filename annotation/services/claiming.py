@@ -12,11 +12,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 
 from annotation.models import Assignment, Batch
+from annotation.models.batch import Purpose
+from annotation.services.cards import JOINED, JOINS, card, columns
 from annotation.services.errors import (
     AnotherSeatIsOpen,
     BatchIsNotOpen,
@@ -24,15 +28,16 @@ from annotation.services.errors import (
     ReasonMissing,
     SeatNotFound,
 )
+from annotation.services.prepared import prepared_cursor
 from projects.models import Member
 
 _LOCK_RATER = "SELECT FROM projects_member WHERE id = %s AND active AND is_rater FOR NO KEY UPDATE"
 
 _RENEW_OPEN = """
     UPDATE annotation_assignment a SET lease_until = statement_timestamp() + b.lease
-    FROM annotation_batch b
-    WHERE b.id = a.batch_id AND a.rater_id = %s AND a.state = 'open'
-    RETURNING a.id
+    FROM {joined}
+    WHERE {joins} AND a.rater_id = %s AND a.state = 'open'
+    RETURNING {columns}
 """
 
 # A few at a time, past those that somebody is working on right now: the rest comes with the next claim.
@@ -51,7 +56,7 @@ _RETURN_LAPSED = """
 """
 
 _LAST_SUBMITTED = """
-    SELECT a.item_id, a.batch_id, i.prompt_id
+    SELECT a.item_id AS item, a.batch_id AS batch, i.prompt_id AS prompt
     FROM annotation_assignment a JOIN projects_item i ON i.id = a.item_id
     WHERE a.rater_id = %s AND a.state = 'submitted' AND a.submitted_at IS NOT NULL
     ORDER BY a.submitted_at DESC LIMIT 1
@@ -80,14 +85,16 @@ _SAME_PROMPT = """
 _BY_POSITION = "a.position"
 # Through one conversation, then the next; which comes first is different for each rater.
 _BY_RESPONSE = """
-    (SELECT md5(%(salt)s || i.response_id) || lpad(i.turn::text, 5, '0') FROM projects_item i WHERE i.id = a.item_id)
+    (SELECT md5(%(salt)s::text || i.response_id) || lpad(i.turn::text, 5, '0') FROM projects_item i WHERE i.id = a.item_id)
 """
 
 _TAKE = """
     UPDATE annotation_assignment a
-    SET state = 'open', rater_id = %(rater)s, opened_at = statement_timestamp(), lease_until = statement_timestamp() + %(lease)s
-    WHERE a.id = {which} AND a.state IN ('empty', 'planned')
-    RETURNING a.id
+    SET state = 'open', rater_id = %(rater)s,
+        opened_at = statement_timestamp(), lease_until = statement_timestamp() + b.lease
+    FROM {joined}
+    WHERE {joins} AND a.id = {which} AND a.state IN ('empty', 'planned')
+    RETURNING {columns}
 """
 
 
@@ -97,21 +104,22 @@ def claim_next(*, rater: Member, batch: Batch | None = None) -> Assignment | Non
     `batch` narrows the choice to one batch, unless a seat is open elsewhere. None says that nothing is left for this
     rater now: first an empty seat that nobody else is claiming is looked for, failing that each one is waited for.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), prepared_cursor() as cursor:
         lock(cursor, rater)
         seat = free_seat(cursor, rater, batch)
     return seat or wait_for_seat(rater=rater, batch=batch)
 
 
-def free_seat(cursor: Any, rater: Member, batch: Batch | None) -> Assignment | None:
+def free_seat(
+    cursor: Any, rater: Member, batch: Batch | None, *, none_open: bool = False
+) -> Assignment | None:
     """The open seat of a rater who is locked, or an empty one that nobody else is claiming right now."""
-    if current := _own_open(cursor, rater):
+    if not none_open and (current := _own_open(cursor, rater)):
         return current
-    cursor.execute(_RETURN_LAPSED, [rater.pk])
     for search in _searches(cursor, rater, batch):
         cursor.execute(search.take(), search.terms)
         if row := cursor.fetchone():
-            return _card(row[0])
+            return card(row, rater=rater)
     return None
 
 
@@ -126,18 +134,22 @@ def wait_for_seat(*, rater: Member, batch: Batch | None = None) -> Assignment | 
         lock(cursor, rater)
         if current := _own_open(cursor, rater):
             return current
-        for search in _searches(cursor, rater, batch):
+        for search in _searches(cursor, rater, batch, return_lapsed=False):
             while True:
                 cursor.execute(search.find(), search.terms)
                 if not (found := cursor.fetchone()):
                     break
                 mark = transaction.savepoint()
-                cursor.execute(_TAKE.format(which="%(seat)s"), search.terms | {"seat": found[0]})
+                cursor.execute(_take("%(seat)s"), search.terms | {"seat": found[0]})
                 if row := cursor.fetchone():
                     transaction.savepoint_commit(mark)
-                    return _card(row[0])
+                    return card(row, rater=rater)
                 transaction.savepoint_rollback(mark)
     return None
+
+
+def _take(which: str) -> str:
+    return _TAKE.format(which=which, joined=JOINED, joins=JOINS, columns=columns())
 
 
 class _Search:
@@ -153,37 +165,78 @@ class _Search:
         )
 
     def take(self) -> str:
-        return _TAKE.format(which=f"({self.find('FOR UPDATE OF a SKIP LOCKED')})")
+        return _take(f"({self.find('FOR UPDATE OF a SKIP LOCKED')})")
 
 
-def _searches(cursor: Any, rater: Member, batch: Batch | None) -> list[_Search]:
-    """Where to look, in this order."""
-    batches = Batch.objects.running().given_to(rater).in_order_of_handing_out()
-    if batch is not None:
-        batches = batches.filter(pk=batch.pk)
-    cursor.execute(_LAST_SUBMITTED, [rater.pk])
-    last, last_batch, last_prompt = cursor.fetchone() or (0, None, None)
+class _Open(NamedTuple):
+    """A batch whose seats the rater may take, and what they rated last, in whatever batch."""
+
+    id: int
+    seed: int
+    order: str
+    filling: str
+    purpose: str
+    last_item: int | None
+    last_batch: int | None
+    last_prompt: int | None
+
+
+@cache
+def _open_batches() -> tuple[str, list[Any]]:
+    """The statement that finds them, compiled once, with `_ASKED` where the rater belongs."""
+    batches = Batch.objects.running().given_to(_ASKED).in_order_of_handing_out()
+    batches = batches.annotate(
+        last_item=RawSQL("(SELECT item FROM last)", ()),
+        last_batch=RawSQL("(SELECT batch FROM last)", ()),
+        last_prompt=RawSQL("(SELECT prompt FROM last)", ()),
+    )
+    statement, terms = batches.values_list(*_Open._fields).query.sql_with_params()
+    return statement, list(terms)
+
+
+_ASKED = Member(pk=-1, project_id=-2, group="\0group")
+
+
+def _searches(
+    cursor: Any, rater: Member, batch: Batch | None, *, return_lapsed: bool = True
+) -> list[_Search]:
+    """Where to look, in this order. On the way, seats whose lease is over return to where they came from."""
+    statement, asked = _open_batches()
+    known = {_ASKED.pk: rater.pk, _ASKED.project_id: rater.project_id, _ASKED.group: rater.group}
+    terms = [rater.pk, *(known.get(term, term) for term in asked)]
+    before = f"WITH last AS ({_LAST_SUBMITTED})"
+    if return_lapsed:
+        before = f"WITH last AS ({_LAST_SUBMITTED}), lapsed AS ({_RETURN_LAPSED})"
+        terms.insert(0, rater.pk)
+    cursor.execute(f"{before} {statement}", terms)
     searches: list[_Search] = []
-    for handed_out in batches:
-        terms = {
-            "rater": rater.pk,
-            "batch": handed_out.pk,
-            "lease": handed_out.lease,
-            "start": _draw(handed_out.seed, rater.pk, last),
-            "prompt": last_prompt,
-            "salt": f"{handed_out.seed}:{rater.pk}:",
-        }
-        same_prompt = handed_out.order == Batch.Order.BY_PROMPT and last_batch == handed_out.pk
-        if handed_out.filling == Batch.Filling.PLANNED:
-            if same_prompt:
-                searches.append(_Search(_SAME_PROMPT + _PLANNED, _BY_RESPONSE, terms))
-            searches.append(_Search(_PLANNED, _BY_POSITION, terms))
-        # Also in planned batches: there a seat is empty after somebody skipped it or was taken out.
-        repeated = _REPEATED if handed_out.purpose == "repeat" else ""
+    for row in cursor.fetchall():
+        found = _Open(*row)
+        if batch is None or found.id == batch.pk:
+            searches += _searches_in(found, rater)
+    return searches
+
+
+def _searches_in(batch: _Open, rater: Member) -> list[_Search]:
+    terms = {
+        "rater": rater.pk,
+        "batch": batch.id,
+        "start": _draw(batch.seed, rater.pk, batch.last_item or 0),
+        "prompt": batch.last_prompt,
+        "salt": f"{batch.seed}:{rater.pk}:",
+    }
+    same_prompt = batch.order == Batch.Order.BY_PROMPT and batch.last_batch == batch.id
+    searches: list[_Search] = []
+    if batch.filling == Batch.Filling.PLANNED:
         if same_prompt:
-            where = _SAME_PROMPT + "a.state = 'empty' AND " + _ELIGIBLE + repeated
-            searches.append(_Search(where, _BY_RESPONSE, terms))
-        searches += [_Search(where + repeated, _BY_POSITION, terms) for where in (_EMPTY_FROM, _EMPTY_BEFORE)]
+            searches.append(_Search(_SAME_PROMPT + _PLANNED, _BY_RESPONSE, terms))
+        searches.append(_Search(_PLANNED, _BY_POSITION, terms))
+    # Also in planned batches: there a seat is empty after somebody skipped it or was taken out.
+    repeated = _REPEATED if batch.purpose == Purpose.REPEAT else ""
+    if same_prompt:
+        where = _SAME_PROMPT + "a.state = 'empty' AND " + _ELIGIBLE + repeated
+        searches.append(_Search(where, _BY_RESPONSE, terms))
+    searches += [_Search(where + repeated, _BY_POSITION, terms) for where in (_EMPTY_FROM, _EMPTY_BEFORE)]
     return searches
 
 
@@ -205,16 +258,10 @@ def lock(cursor: Any, rater: Member) -> None:
 
 
 def _own_open(cursor: Any, rater: Member) -> Assignment | None:
-    cursor.execute(_RENEW_OPEN, [rater.pk])
+    """The rater's open seat, its lease begun anew."""
+    cursor.execute(_RENEW_OPEN.format(joined=JOINED, joins=JOINS, columns=columns()), [rater.pk])
     row = cursor.fetchone()
-    return _card(row[0]) if row else None
-
-
-def _card(pk: int) -> Assignment:
-    """The seat with all that its page shows, in one query."""
-    return Assignment.objects.select_related(
-        "batch__project", "batch__rubric", "item__prompt", "item__response", "rater"
-    ).get(pk=pk)
+    return card(row, rater=rater) if row else None
 
 
 @transaction.atomic
@@ -236,11 +283,8 @@ def open_seat(*, rater: Member, key: uuid.UUID) -> Assignment:
             raise BatchIsNotOpen
         if current:
             raise AnotherSeatIsOpen(current)
-        terms: dict[str, Any] = {"rater": rater.pk, "lease": seat.batch.lease, "seat": seat.pk}
-        cursor.execute(_TAKE.format(which="%(seat)s"), terms)
-        if cursor.fetchone() is None:  # a coordinator gave it to somebody else while we waited
-            raise SeatNotFound
-    return _card(seat.pk)
+        cursor.execute(_take("%(seat)s"), {"rater": rater.pk, "seat": seat.pk})
+        return card(cursor.fetchone(), rater=rater)
 
 
 def renew(*, rater: Member, key: uuid.UUID) -> datetime:

@@ -1,4 +1,4 @@
-"""The axes of a rubric, read once per process: a rubric is frozen from the moment a batch uses it."""
+"""A rubric and its axes, read once per process: it is frozen from the moment a batch uses it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from annotation.models import NAReason
 from annotation.services.errors import InvalidScores, Problem
 from projects.models import Axis, Rubric
 
-_axes: dict[int, tuple[Axis, ...]] = {}
+_known: dict[int, tuple[Rubric, tuple[Axis, ...]]] = {}
 _MOST = 500
 
 
-def axes_of(rubric_id: int) -> tuple[Axis, ...]:
-    """The rubric's axes in their order, each with its points at hand (`axis.points.all()` asks nothing).
+def rubric_of(rubric_id: int) -> Rubric:
+    """The rubric. Shared by all requests of the process, as what `axes_of` gives: not to be changed."""
+    return _read(rubric_id)[0]
 
-    Shared by all requests of the process: not to be changed.
-    """
-    if axes := _axes.get(rubric_id):
-        return axes
-    axes = tuple(Axis.objects.filter(rubric=rubric_id).with_points())
-    if Rubric.objects.filter(pk=rubric_id, frozen_at__isnull=False).exists():
-        if len(_axes) >= _MOST:
-            _axes.clear()
-        _axes[rubric_id] = axes
-    return axes
+
+def axes_of(rubric_id: int) -> tuple[Axis, ...]:
+    """The rubric's axes in their order, each with its points at hand (`axis.points.all()` asks nothing)."""
+    return _read(rubric_id)[1]
+
+
+def _read(rubric_id: int) -> tuple[Rubric, tuple[Axis, ...]]:
+    if known := _known.get(rubric_id):
+        return known
+    read = Rubric.objects.get(pk=rubric_id), tuple(Axis.objects.filter(rubric=rubric_id).with_points())
+    if read[0].frozen_at:
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[rubric_id] = read
+    return read
 
 
 Given = Mapping[str, object]

@@ -15,6 +15,7 @@ from annotation.models import Assignment, Batch, NAReason, Submission
 from annotation.services import claiming
 from annotation.services.claiming import lock, plain
 from annotation.services.errors import BatchIsNotOpen, SeatNotFound, SubmissionIdTaken
+from annotation.services.prepared import prepared_cursor
 from annotation.services.rubric import Given, checked
 from projects.models import Axis, Member
 
@@ -135,10 +136,10 @@ def submit(
     rater neither holds the seat nor ever held it. Late, the rating is kept at the seat if that is free, at another free
     seat of the item, or as a surplus rating; a second rating of an item that the rater has submitted is set aside.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         lock(cursor, rater)
         typed = _Typed(scores, comment, flagged, seconds)
-        return _submit(cursor, rater, assignment_key, submission_id, typed)
+        return _submit(cursor, rater, assignment_key, submission_id, typed)[0]
 
 
 def submit_and_claim_next(
@@ -153,27 +154,30 @@ def submit_and_claim_next(
     batch: Batch | None = None,
 ) -> tuple[Outcome, Assignment | None]:
     """Keep a rating and hand out the next item: in one transaction, unless a seat must be waited for."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), prepared_cursor() as cursor:
         lock(cursor, rater)
         typed = _Typed(scores, comment, flagged, seconds)
-        outcome = _submit(cursor, rater, assignment_key, submission_id, typed)
-        following = claiming.free_seat(cursor, rater, batch)
+        outcome, was_open = _submit(cursor, rater, assignment_key, submission_id, typed)
+        following = claiming.free_seat(cursor, rater, batch, none_open=was_open)
     # Whoever waits for a seat holds none: the one just submitted is let go first.
     return outcome, following or claiming.wait_for_seat(rater=rater, batch=batch)
 
 
-def _submit(cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID, typed: _Typed) -> Outcome:
+def _submit(
+    cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID, typed: _Typed
+) -> tuple[Outcome, bool]:
+    """What became of it, and whether that filled the rater's open seat, the only one they can have."""
     seat = _seat(cursor, "a.key = %(key)s FOR UPDATE OF a", key=key)
     if seat.rater_id != rater.pk and not _held_once(cursor, rater, seat):
         raise SeatNotFound
     words = typed.checked(seat.rubric_id)
     submission_id, answered = _answered(cursor, rater, seat, submission_id, words)
     if answered:
-        return answered
+        return answered, False
     if seat.rater_id != rater.pk and (own := _own_at_the_item(cursor, rater, seat)):
         seat = own  # given back or lapsed, then taken again
     if seat.rater_id == rater.pk and seat.state not in ("open", "planned"):
-        return _again(cursor, rater, seat, key, submission_id, words)
+        return _again(cursor, rater, seat, key, submission_id, words), False
     kind = Submission.Outcome.LATE
     if seat.rater_id == rater.pk:
         if seat.key == key and not seat.lease_is_over:
@@ -184,7 +188,7 @@ def _submit(cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID
         else:
             seat, kind = _surplus(cursor, rater, seat), Submission.Outcome.SURPLUS
     _fill(cursor, rater, seat, key, submission_id, kind, words)
-    return Outcome(kind, seat.key)
+    return Outcome(kind, seat.key), seat.rater_id == rater.pk and seat.state == "open"
 
 
 @transaction.atomic

@@ -386,5 +386,5 @@ def test_planned_seats_come_first_and_then_those_that_others_left(project):
 def test_claiming_asks_the_database_a_fixed_number_of_times(project, rater, django_assert_max_num_queries):
     create_batch(project, items=[create_item(project) for _ in range(4)])
     rate_next(rater)
-    with django_assert_max_num_queries(10):  # with one more where the order begins anew
+    with django_assert_max_num_queries(7):  # with one more where the order begins anew
         assert claim_next(rater=rater)

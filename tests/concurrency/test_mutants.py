@@ -56,9 +56,7 @@ def no_rater_lock(monkeypatch):
 def no_seat_lock(monkeypatch):
     """Look, then take, without holding on to what was seen."""
     monkeypatch.setattr(claiming, "_TAKE", claiming._TAKE.replace("AND a.state IN ('empty', 'planned')", ""))
-    monkeypatch.setattr(
-        claiming._Search, "take", lambda search: claiming._TAKE.format(which=f"({search.find()})")
-    )
+    monkeypatch.setattr(claiming._Search, "take", lambda search: claiming._take(f"({search.find()})"))
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""Statements that the server parses and plans once per connection: those that every rating passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+from psycopg import Cursor
+
+
+class _Prepared(Cursor[Any]):
+    def execute(self, query: Any, params: Any = None, **how: Any) -> _Prepared:
+        super().execute(query, params, **how, prepare=True)
+        if connection.queries_logged and self._query and not self._query.query:
+            self._query.query = query.encode()  # psycopg forgets the text of what is prepared already
+        return self
+
+
+@contextmanager
+def prepared_cursor() -> Iterator[Any]:
+    """As `connection.cursor()`; parameters travel beside the statement, so each must be of a type that shows.
+
+    A pooler between us and the server may hand each transaction another connection. Who has one says so to Django by
+    DISABLE_SERVER_SIDE_CURSORS, and nothing is prepared.
+    """
+    connection.ensure_connection()
+    raw = connection.connection
+    if not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS") and raw.prepare_threshold is None:
+        raw.prepare_threshold = (
+            5  # None, Django's choice, would forbid it; Django's own cursors never prepare
+        )
+    with connection._prepare_cursor(_Prepared(raw)) as cursor:  # type: ignore[attr-defined]
+        yield cursor
