@@ -129,6 +129,13 @@ def test_the_distribution_is_said_in_words_too(client, project):
     assert 'aria-label="1: 3, 2: 4, 3: 2, 4: 3, 5: 4"' in client.get(url("monitor", project)).text
 
 
+def test_bars_stand_on_one_line_and_the_most_frequent_point_reaches_the_top(project):
+    rated(project, VARIED)
+    bars = figures(agreement(project=project))[0].bars
+    assert {bar.y + bar.tall for bar in bars} == {30}
+    assert [bar.tall == 30 for bar in bars] == [False, True, False, False, True]
+
+
 def test_ratings_by_position_have_no_number_of_persons(client, project):
     raters = [create_member(project, kind="position"), create_member(project, kind="position")]
     create_response(project)
