@@ -106,7 +106,7 @@ class _RolesForm(forms.Form):
         choices=[
             ("is_rater", _("Rater: rates responses, and sees neither models nor others’ scores")),
             ("is_coordinator", _("Coordinator: runs the study, sees and changes everything in it")),
-            ("is_researcher", _("Researcher: sees models and all scores, takes data away, changes nothing")),
+            ("is_researcher", _("Researcher: sees models and all scores, loads files, takes data away")),
         ],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Give at least one role.")},

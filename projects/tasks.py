@@ -1,13 +1,26 @@
-"""Housekeeping by the worker, each night."""
+"""Work for the worker: what takes longer than a page may, and housekeeping each night."""
 
 from __future__ import annotations
 
 from django.core.management import call_command
+from django.db import close_old_connections, connection
 from procrastinate import builtin_tasks
 from procrastinate.contrib.django import app
 from procrastinate.job_context import JobContext
 
+from projects.loading import runs
+
 KEEP_JOBS_HOURS = 30 * 24
+
+
+@app.task(name="projects.load")
+def carry_out_load(run_id: int) -> None:
+    """Check or load an upload; how far it is stands in its LoadRun."""
+    close_old_connections()
+    try:
+        runs.carry_out(run_id)
+    finally:
+        connection.close()  # the worker's threads come and go
 
 
 @app.periodic(cron="17 3 * * *")

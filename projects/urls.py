@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from projects.views import content, home, overview, people, rubric
+from projects.views import content, home, load, overview, people, rubric
 
 app_name = "projects"
 urlpatterns = [
@@ -19,6 +19,12 @@ urlpatterns = [
     path("p/<slug:project_slug>/rubric/", rubric.rubric, name="rubric"),
     path("p/<slug:project_slug>/rubric/new/", rubric.new, name="new_rubric"),
     path("p/<slug:project_slug>/rubric/<int:number>/", rubric.rubric, name="rubric_version"),
+    path("p/<slug:project_slug>/load/", load.load, name="load"),
+    path("p/<slug:project_slug>/load/<uuid:key>/", load.load_run, name="load_run"),
+    path("p/<slug:project_slug>/load/<uuid:key>/check/", load.load_check, name="load_check"),
+    path("p/<slug:project_slug>/load/<uuid:key>/confirm/", load.load_confirm, name="load_confirm"),
+    path("p/<slug:project_slug>/load/<uuid:key>/stop/", load.load_stop, name="load_stop"),
+    path("p/<slug:project_slug>/load/<uuid:key>/discard/", load.load_discard, name="load_discard"),
     path("p/<slug:project_slug>/prompts/", content.prompts, name="prompts"),
     path("p/<slug:project_slug>/prompts/<int:pk>/", content.prompt, name="prompt"),
 ]

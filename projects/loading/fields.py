@@ -58,9 +58,18 @@ class Columns:
         said: Mapping[str, str],
         known: frozenset[str],
         aliases: Mapping[str, str] | None = None,
+        *,
+        only_said: bool = False,
     ) -> None:
-        """`aliases` are other names for fields, plain ones, for fields that no column is named after."""
+        """`aliases` are other names for fields, plain ones, for fields that no column is named after.
+
+        With `only_said` no column is taken by its name; fields that none was said for have the column "", which
+        no table has.
+        """
         self.by_field = {field: column for field, column in said.items() if column in names}
+        if only_said:
+            self.by_field = {field: self.by_field.get(field, "") for field in (*known, *self.by_field)}
+            return
         taken = set(self.by_field.values())
         by_plain: dict[str, str] = {}
         for name in names:
@@ -75,14 +84,11 @@ class Columns:
                 self.by_field[name] = by_plain[alias]
 
     def of(self, field: str) -> str:
-        """The column of a field; of one that no column was found for, its own name."""
-        return self.by_field.get(field, field)
+        """The column of a field as errors name it; of one that no column was found for, its own name."""
+        return self.by_field.get(field) or field
 
     def __contains__(self, field: str) -> bool:
-        return field in self.by_field
-
-    def used(self) -> set[str]:
-        return set(self.by_field.values())
+        return bool(self.by_field.get(field))
 
     def numbered(self, field: str) -> list[str]:
         """`field`, field_2, field_3 … as far as there are columns for them."""
@@ -92,7 +98,8 @@ class Columns:
         return names
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.by_field)
+        """The fields that there is a column for."""
+        return (field for field, column in self.by_field.items() if column)
 
 
 class Fields:

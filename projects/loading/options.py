@@ -25,6 +25,8 @@ class Options:
     format: str = ""
     #: Which column holds a field, where it is not called like the field.
     columns: Mapping[str, str] = field(default_factory=dict)
+    #: Whether only `columns` count, and no column is taken by its name.
+    only_columns: bool = False
     #: What stands for "cannot judge" in a column of scores, besides an empty cell.
     na_values: tuple[str, ...] = ()
     #: Whether a rater's later scores of the same item are repeats rather than mistakes.

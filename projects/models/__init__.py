@@ -1,6 +1,7 @@
 """What is asked, of whom, and how it is judged."""
 
 from projects.models.content import Item, LanguageModel, Prompt, Response
+from projects.models.load_run import LoadRun
 from projects.models.people import Invitation, Member, User
 from projects.models.project import Project
 from projects.models.rubric import Axis, Point, Rubric
@@ -10,6 +11,7 @@ __all__ = [
     "Invitation",
     "Item",
     "LanguageModel",
+    "LoadRun",
     "Member",
     "Point",
     "Project",

@@ -67,13 +67,23 @@ class Problem:
         >>> str(Problem(Message("Empty."), Place("a.csv", 7), "score", advice=Message("Fill it.")))
         'a.csv, line 7, score: Empty. Fill it.'
         """
-        where = [self.place.said(translate)] if self.place else []
-        if self.field:
-            where.append(self.field)
-        what = [self.reason.said(translate)] + ([self.advice.said(translate)] if self.advice else [])
+        what = self.reason.said(translate)
+        if self.advice:
+            both = {"reason": what, "advice": self.advice.said(translate)}
+            what = translate(_("%(reason)s %(advice)s")) % both
         if self.times > 1:
-            what.append(translate(_("(%(times)s times; this is the first)")) % {"times": self.times})
-        return (", ".join(where) + ": " if where else "") + " ".join(what)
+            said = translate(_("(%(times)s times; this is the first)")) % {"times": self.times}
+            what = translate(_("%(reason)s %(advice)s")) % {"reason": what, "advice": said}
+        place = self.place.said(translate) if self.place else ""
+        if place and self.field:
+            return translate(_("%(place)s, %(field)s: %(what)s")) % {
+                "place": place,
+                "field": self.field,
+                "what": what,
+            }
+        if place or self.field:
+            return translate(_("%(place)s: %(what)s")) % {"place": place or self.field, "what": what}
+        return what
 
     def __str__(self) -> str:
         return self.said()

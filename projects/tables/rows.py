@@ -93,7 +93,7 @@ def checked_header(cells: list[str], place: Place) -> dict[int, str]:
             continue
         if name in seen:
             reason = say(
-                _("Two columns are called “%(name)s”: the %(first)s. and the %(second)s."),
+                _("Columns %(first)s and %(second)s are both called “%(name)s”."),
                 name=name,
                 first=seen[name] + 1,
                 second=position + 1,

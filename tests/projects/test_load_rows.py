@@ -554,7 +554,7 @@ def test_what_is_wrong_with_any_file_is_said_for_all_at_once(project, tmp_path):
 
     said = errors(project, *files)
     assert said[0] == "a.csv: This file is empty."
-    assert "Two columns are called “x”" in said[1]
+    assert "are both called “x”" in said[1]
 
 
 def test_an_empty_folder_is_refused(project, tmp_path):

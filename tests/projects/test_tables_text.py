@@ -215,8 +215,8 @@ def test_a_repeated_header_is_left_out_with_a_warning(tmp_path):
 
 def test_two_columns_of_one_name_are_refused(tmp_path):
     assert refusal(write(tmp_path, "a,b,a\n1,2,3\n")) == (
-        "file.csv, line 1, a: Two columns are called “a”: the 1st. and the 3rd. Rename or remove one of them."
-    ).replace("1st.", "1.").replace("3rd.", "3.")
+        "file.csv, line 1, a: Columns 1 and 3 are both called “a”. Rename or remove one of them."
+    )
 
 
 def test_a_column_without_a_name_is_left_out_with_a_warning(tmp_path):

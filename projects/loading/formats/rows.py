@@ -256,7 +256,8 @@ class RowsFormat(Format):
             names = [*names, *said.values()]  # which later objects may have
         numbered = {name for name in names if NUMBERED.fullmatch(name)}
         aliases = {alias: name for kind in cls.kinds for alias, name in kind.aliases(loading).items()}
-        return Columns(names, said, frozenset(cls.fields(loading)) | numbered, aliases)
+        known = frozenset(cls.fields(loading)) | numbered
+        return Columns(names, said, known, aliases, only_said=loading.options.only_columns)
 
     @classmethod
     def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
@@ -280,7 +281,8 @@ class RowsFormat(Format):
         """Columns that these kinds read, or that were said to hold something."""
         names = tuple(kind.name for kind in kinds)
         if names not in self._known:
-            read = {self.columns.of(field) for kind in kinds for field in kind.all_fields(self.loading)}
+            column_of = self.columns.by_field
+            read = {column_of.get(field, field) for kind in kinds for field in kind.all_fields(self.loading)}
             numbered = {self.columns.of(field) for field in self.columns if NUMBERED.fullmatch(field)}
             self._known[names] = read | numbered | set(self.loading.options.columns.values())
         return self._known[names]
