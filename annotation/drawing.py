@@ -3,10 +3,15 @@ engine of vl-convert take more memory than everything else that serves pages tog
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,12 +19,14 @@ from django.core.cache import cache
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from annotation import plots
 from annotation.figures import AxisFigures
 from annotation.plots import AlphaRow, Theme, on_paper, with_data
 from stats.estimate import Estimate
 
 SECONDS = 60
 KEPT = 10 * 60
+LOWEST = -1.0
 
 
 def alpha_spec(found: list[AxisFigures], *, theme: Theme) -> dict[str, Any]:
@@ -39,14 +46,22 @@ def draw(spec: dict[str, Any], *, kind: str, key: str, theme: Theme, paper: bool
 
 @lru_cache(maxsize=16)
 def _empty_spec(language: str, theme: Theme) -> dict[str, Any]:
-    """Altair's part: it hangs on words and colours only, so each process asks once for each."""
+    """Altair's part: it hangs on words and colours only, so it is asked for once, and kept in VAR_DIR after that."""
     words = {
         "title": _("Agreement by axis"),
         "alpha": _("Krippendorff’s alpha and its interval (95 %)"),
         "axis": _("Axis"),
         "description": _("Krippendorff’s alpha of each axis as a point, its interval (95 %) as a line."),
     }
-    spec: dict[str, Any] = json.loads(_ask({"make": "spec", "words": words, "theme": theme}))
+    order = {"make": "spec", "words": words, "theme": theme}
+    made_from = json.dumps([order, Path(plots.__file__).read_text(encoding="utf-8"), version("altair")])
+    file = settings.VAR_DIR / "plots" / f"{hashlib.sha256(made_from.encode()).hexdigest()[:32]}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        fresh.write_bytes(_ask(order))
+        fresh.replace(file)
+    spec: dict[str, Any] = json.loads(file.read_bytes())
     return spec
 
 
@@ -61,7 +76,9 @@ def _row(axis: AxisFigures) -> AlphaRow:
         metric=axis.metric,
         n=axis.panel.n_pairable,
     )
-    return AlphaRow(name, result.value, result.low, result.high, said)
+    # With very few items an interval may reach far below -1, which alpha itself does not: it is drawn to the edge.
+    low = None if result.low is None else max(result.low, LOWEST)
+    return AlphaRow(name, result.value, low, result.high, said)
 
 
 def _ask(order: dict[str, Any]) -> bytes:
