@@ -14,6 +14,8 @@ from projects.models import Member
 # Counted anew from time to time, so that two tabs do not drift apart.
 _COUNT_AGAIN = 20
 
+_LONGEST_CARRIED = 100  # a number of thousands of digits could be read, and not be written again
+
 
 class Mine(NamedTuple):
     """A rater's own work: in one batch, and today."""
@@ -65,6 +67,8 @@ def mine_after(carried: str, following: Assignment | None) -> Mine | None:
 
     Only the rater reads it, so it may come from the page; whoever forges it deceives themselves.
     """
+    if len(carried) > _LONGEST_CARRIED:
+        return None
     try:
         batch_id, done, planned, today, day = carried.split(":")
         before = Mine(int(batch_id), int(done), int(planned), int(today), day)

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django_htmx.middleware import HtmxDetails
@@ -34,6 +34,8 @@ def _for_members(allowed: Q) -> Callable[[MemberView[P]], ProjectView[P]]:
         def wrapped(
             request: Request, project_slug: str, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponseBase:
+            if any("\0" in part for part in kwargs.values() if isinstance(part, str)):
+                raise Http404  # PostgreSQL has no such text
             members = Member.objects.belonging_to(request.user).filter(allowed).select_related("project")
             return view(request, get_object_or_404(members, project__slug=project_slug), *args, **kwargs)
 

@@ -37,6 +37,7 @@ SECONDS = 0.5
 _DEEPEST = 60
 _LONGEST_CACHED = 8_000
 _LONGEST_CODE = 30_000
+_LONGEST_LINE = 1_000
 _LONGEST_FORMULA = 2_000
 
 _MATHML = {
@@ -356,9 +357,20 @@ _LANGUAGES = frozenset(_NAMES.split())
 def _code_block(renderer: Any, tokens: list[Token], at: int, options: Any, env: Any) -> str:
     token = tokens[at]
     name = token.info.split(maxsplit=1)[0].lower() if token.info.strip() else ""
-    lexer = _lexer(name) if name in _LANGUAGES and len(token.content) <= _LONGEST_CODE else None
+    lexer = _lexer(name) if name in _LANGUAGES and _can_be_coloured(token.content) else None
     inside = "".join(_coloured(lexer, token.content, env["until"])) if lexer else escape(token.content)
     return f"<pre><code>{inside}</code></pre>\n"
+
+
+_STUCK = re.compile(r"\s{200}")
+
+
+def _can_be_coloured(code: str) -> bool:
+    """Whether no lexer can hang on it: one match of an expression of theirs cannot be interrupted, and on a model
+    that repeats itself (29,000 spaces in C) it takes minutes."""
+    if len(code) > _LONGEST_CODE or _STUCK.search(code):
+        return False
+    return all(len(line) <= _LONGEST_LINE for line in code.split("\n"))
 
 
 @cache
@@ -371,7 +383,7 @@ def _lexer(name: str) -> Lexer | None:
 
 def _coloured(lexer: Lexer, code: str, until: float) -> Iterable[str]:
     for count, (kind, value) in enumerate(lexer.get_tokens(code)):
-        if count % 64 == 0 and monotonic() > until:
+        if count % 16 == 0 and monotonic() > until:
             raise _Refused("time")
         while kind not in STANDARD_TYPES and kind.parent:
             kind = kind.parent

@@ -31,7 +31,11 @@ _STATUS: dict[type[HandingOutError], int] = {
 
 def explained(error: Exception, context: dict[str, Any]) -> Response | None:
     """Errors of the services in the words that pages show, with a status that a program understands."""
-    if isinstance(error, InvalidScores):
+    if isinstance(
+        error, RecursionError
+    ):  # JSON of brackets in brackets in brackets, which the parser stumbles over
+        error = exceptions.ParseError()
+    elif isinstance(error, InvalidScores):
         said = {axis: [words] for axis, words in error.messages().items()}
         error = exceptions.ValidationError({"scores": said})
     elif isinstance(error, HandingOutError):

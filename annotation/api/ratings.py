@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import Count, Prefetch, Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
@@ -81,6 +83,19 @@ class RatingSerializer(serializers.ModelSerializer[Assignment]):
         }
 
 
+class MomentField(django_filters.fields.IsoDateTimeField):
+    def clean(self, value: Any) -> Any:
+        moment = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:  # the first or the last day that there is, somewhere else on earth
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = MomentField
+
+
 class RatingFilter(django_filters.FilterSet):
     batch = django_filters.CharFilter(field_name="batch__name")
     rater = django_filters.CharFilter(field_name="rater__pseudonym")
@@ -88,8 +103,8 @@ class RatingFilter(django_filters.FilterSet):
     model = django_filters.CharFilter(field_name="item__response__model__name")
     turn = django_filters.NumberFilter(field_name="item__turn")
     purpose = django_filters.ChoiceFilter(choices=Purpose.choices)
-    rated_after = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="gt")
-    rated_before = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="lt")
+    rated_after = MomentFilter(field_name="submitted_at", lookup_expr="gt")
+    rated_before = MomentFilter(field_name="submitted_at", lookup_expr="lt")
 
     class Meta:
         model = Assignment

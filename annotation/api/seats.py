@@ -29,6 +29,7 @@ from annotation.services import (
     submit,
     submit_and_claim_next,
 )
+from annotation.services.claiming import plain
 from projects.api import reader
 from projects.models import Axis, Member
 
@@ -92,6 +93,15 @@ class ScoreField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Any) -> Any:
         return value
+
+
+class ScoresField(serializers.DictField):
+    """Scores by key of the axis. Halves of characters in a key could not be named in the answer, nor anywhere."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            data = {plain(str(key)): value for key, value in data.items()}
+        return super().to_internal_value(data)
 
 
 class SeatSerializer(serializers.Serializer[Assignment]):
@@ -183,9 +193,7 @@ class RatingWriteSerializer(serializers.Serializer[Any]):
     submission_id = serializers.UUIDField(
         help_text="Made by you, new for each rating. Sent again with the same rating it writes nothing and answers the same."
     )
-    scores = serializers.DictField(
-        child=ScoreField(), help_text="By key of the axis; each axis of the rubric."
-    )
+    scores = ScoresField(child=ScoreField(), help_text="By key of the axis; each axis of the rubric.")
     comment = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=LONGEST_COMMENT, trim_whitespace=False
     )

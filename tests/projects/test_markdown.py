@@ -279,6 +279,9 @@ DEEP_AND_LONG = {
     "formulas in formulas": "$" + r"\frac{" * 300 + "$ 重要",
     "braces": "$" + "{" * 900 + "}" * 900 + "$ 重要",
     "a wall of code": "```python\n" + "(" * 29_000 + "\n重要\n```",
+    "C that lost itself in spaces": "```c\na" + " " * 8_000 + "重要\n```",
+    "C++ that lost itself in lines": "```cpp\n" + "\n" * 16_000 + "重要\n```",
+    "settings in one line": "```ini\n" + "a=" * 14_900 + "重要\n```",
 }
 
 
