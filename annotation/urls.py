@@ -32,7 +32,11 @@ urlpatterns = [
     path("p/<slug:project_slug>/monitor/alpha.json", monitor.alpha_data, name="monitor_data"),
     path("p/<slug:project_slug>/monitor/alpha.<str:kind>", monitor.alpha_picture, name="monitor_picture"),
     path("p/<slug:project_slug>/batches/<int:pk>/monitor/", monitor.monitor, name="batch_monitor"),
-    path("p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.json", monitor.alpha_data, name="batch_monitor_data"),
+    path(
+        "p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.json",
+        monitor.alpha_data,
+        name="batch_monitor_data",
+    ),
     path(
         "p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.<str:kind>",
         monitor.alpha_picture,

@@ -172,9 +172,7 @@ def test_a_workbook_without_content_is_refused(tmp_path, sheets):
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path):
-    assert "Columns 1 and 2 are both called “a”." in refusal(
-        workbook(tmp_path, [["a", "a"], [1, 2]])
-    )
+    assert "Columns 1 and 2 are both called “a”." in refusal(workbook(tmp_path, [["a", "a"], [1, 2]]))
 
 
 def test_a_repeated_header_is_left_out(tmp_path):
