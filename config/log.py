@@ -34,6 +34,8 @@ def logging_config(level: str) -> dict[str, object]:
             # Django adds handlers of its own to these; ours at the root is enough.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            # Every command would begin with what it registers.
             "procrastinate.blueprints": {"level": "WARNING"},
+            "procrastinate.periodic": {"level": "WARNING"},
         },
     }
