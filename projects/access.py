@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
 from projects.models import Member, User
@@ -30,6 +31,7 @@ ProjectView = Callable[Concatenate[Request, str, P], HttpResponseBase]
 
 def _for_members(allowed: Q) -> Callable[[MemberView[P]], ProjectView[P]]:
     def decorate(view: MemberView[P]) -> ProjectView[P]:
+        @never_cache  # a shared computer's back button shows nothing to the next person
         @wraps(view)
         def wrapped(
             request: Request, project_slug: str, *args: P.args, **kwargs: P.kwargs

@@ -145,7 +145,7 @@ def _next(request: HttpRequest, member: Member, seat: Assignment, progress: Mine
     }
     fill = {_Marks.word(name): str(values[name]) for name in _Marks.words}
     fill |= {str(_Marks.key): str(seat.key), str(_Marks.submission): str(values["submission"])}
-    return _MARK.sub(lambda mark: fill[mark[0]], _shell(member, seat, progress))
+    return _MARK.sub(lambda mark: fill.get(mark[0], mark[0]), _shell(member, seat, progress))
 
 
 def _shell(member: Member, seat: Assignment, progress: Mine) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotation.conversation import conversation
 from annotation.forms import RatingForm, as_given
-from annotation.models import Assignment, Batch, Submission
+from annotation.models import Assignment, Batch, LapsedSeat, Submission
 from annotation.own_progress import mine, mine_after
 from annotation.scales import scales_of
 from annotation.services import change, claim_next, give_back, open_seat, renew, skip, submit_and_claim_next
@@ -237,9 +237,11 @@ def _row(rating: Assignment) -> dict[str, Any]:
 
 
 def _own(member: Member) -> Any:
-    return Assignment.objects.filter(rater=member).select_related(
-        "batch__rubric", "item__prompt", "item__response"
-    )
+    return _with_card(Assignment.objects.filter(rater=member))
+
+
+def _with_card(seats: Any) -> Any:
+    return seats.select_related("batch__rubric", "item__prompt", "item__response")
 
 
 def _about(member: Member) -> dict[str, Any]:
@@ -271,7 +273,11 @@ def _again(
     request: Request, member: Member, key: uuid.UUID, form: RatingForm, problems: InvalidScores | None
 ) -> HttpResponse:
     """The same item with what was sent, and what is wrong with it."""
-    seat = get_object_or_404(_own(member), key=key)
+    # Also a seat that was the rater's and went to somebody else meanwhile: what was typed is not lost.
+    held = Assignment.objects.filter(
+        Exists(LapsedSeat.objects.filter(assignment=OuterRef("pk"), rater=member))
+    )
+    seat = get_object_or_404(_with_card(Assignment.objects.filter(rater=member) | held), key=key)
     typed = card.Typed(
         form.answered(seat.batch.rubric_id, problems),
         comment=str(form.data.get("comment", "")),

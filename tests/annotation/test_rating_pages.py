@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from annotation.models import Assignment, Score, Submission
 from annotation.own_progress import Mine, mine, mine_after
-from annotation.services import claim_next, close, pause
+from annotation.services import claim_next, close, give_back, pause
 from annotation.views.rater import rater_of
 from projects.models import Member
 from tests.factories import (
@@ -306,6 +306,19 @@ class TestSubmitting:
         response = me.post(url("submit", project, seat.key), scores(), headers=HTMX)
         assert "the time for that item was over" in html(response)
         assert seat.scores.count() == 2
+
+    def test_a_late_and_incomplete_one_comes_back_though_somebody_else_has_the_seat(
+        self, me, project, rater, seat
+    ):
+        give_back(rater=rater, key=seat.key)
+        Assignment.objects.filter(pk=seat.pk).update(state="planned", rater=create_member(project))
+
+        answer = me.post(
+            url("submit", project, seat.key), {"axis:relevance": "4", "comment": "typed at length"}
+        )
+
+        assert answer.status_code == 422
+        assert "typed at length" in html(answer)
 
     def test_one_submit_takes_few_queries(self, me, project, seat, django_assert_max_num_queries):
         response = me.get(url("rate", project))
