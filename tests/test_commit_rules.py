@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REGISTRIES = re.compile(
     r"\b(?:files\.)?(?:pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|deb\.debian\.org|jsdelivr\.net|unpkg\.com)\b"
 )
-PATHS = re.compile(rf"(?:/root/|/home/\w+/|/Users/\w+/|{re.escape(str(ROOT))}\b)")
+PATHS = re.compile(rf"(?:/(?:root|home/\w+|Users/\w+)/|{re.escape(str(ROOT))}\b)")
 SECRETS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bghp_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}\b")
 GENERATED = {".mo", ".pyc", ".sqlite3"}
 
