@@ -25,6 +25,11 @@
   }
   showTheme();
 
+  // on a narrow screen the project's pages stand in a row that scrolls: the one we are on comes into sight
+  const nav = document.querySelector(".masthead__nav");
+  const current = nav?.querySelector("[aria-current]");
+  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+
   // a menu closes when one clicks elsewhere or presses Escape
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
