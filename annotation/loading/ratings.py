@@ -395,6 +395,9 @@ class RatingStore(Store):
         )
 
     def _insert_scores(self) -> int:
+        # Autovacuum sees none of the new seats and may have counted the table as empty; the triggers on scores would
+        # then go through all seats for each of them. What is analysed here it leaves alone until the transaction ends.
+        self.run("ANALYZE annotation_assignment")
         return self.run(
             "INSERT INTO annotation_score (assignment_id, axis_id, value, na_reason)"  # noqa: S608
             f" SELECT a.id, t.axis_id, l.value, l.na_reason FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n"
