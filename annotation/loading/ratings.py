@@ -117,7 +117,9 @@ class RatingStore(Store):
         try:
             value = as_number(record.score)
         except BadCell as bad:
-            advice = bad.advice or say(_("If it stands for “cannot judge”, say so (--na-value)."))
+            advice = bad.advice or say(
+                _("If it stands for “cannot judge”, say so (%(option)s)."), option=say("--na-value")
+            )
             raise self._bad(record, record.score_field, bad.reason, advice) from None
         if value not in self._points[axis.pk]:
             reason = say(
@@ -259,7 +261,10 @@ class RatingStore(Store):
                 axis=axis,
                 other=other,
             )
-            advice = say(_("If the later one is a repeat, say so (--repeats); otherwise remove one of them."))
+            advice = say(
+                _("If the later one is a repeat, say so (%(option)s); otherwise remove one of them."),
+                option=say("--repeats"),
+            )
             self.error(file, line, self._field(file, axis), reason, advice, other=other)
 
     def _field(self, file: int, axis: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from projects.loading.formats.rows import RowsFormat
 from projects.loading.inputs import expand
 from projects.loading.loading import Loading
 from projects.loading.options import Options, Source
-from projects.loading.recognising import UnknownFormat, format_named, format_of
+from projects.loading.recognising import NothingFits, UnknownFormat, format_named, format_of
 from projects.models import Project
 from projects.tables import Column, Problem, Profile, Refused, Table, as_text, open_table, profile, quoted
 from projects.tables.cells import BadCell
@@ -143,6 +144,7 @@ class FileView:
     rows: list[list[str]] = field(default_factory=list)
     n_rows: int = 0
     is_whole: bool = True
+    is_unclear: bool = False
     #: What makes it unreadable, or of no known layout.
     problem: Problem | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -206,6 +208,7 @@ def _file(source: Source, loading: Loading) -> FileView:
         view.format = type(form)
     except UnknownFormat as unknown:
         view.problem = unknown.problem
+        view.is_unclear = isinstance(unknown, NothingFits)
     _fill(view, table, found, loading)
     return view
 
@@ -235,10 +238,11 @@ def _examples(found: Profile, name: str) -> list[str]:
 
 
 def _shown(value: Any, longest: int = LONGEST_CELL) -> str:
+    """One line of text; lists and objects as the file has them, in JSON."""
     try:
         return quoted(as_text(value), longest)
     except BadCell:
-        return quoted(value, longest)
+        return quoted(json.dumps(value, ensure_ascii=False, default=str), longest)
 
 
 def _suggest(columns: list[ColumnView], loading: Loading) -> None:

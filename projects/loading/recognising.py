@@ -18,6 +18,10 @@ class UnknownFormat(Refused):
     """No layout of that name, or none that fits the file, or more than one."""
 
 
+class NothingFits(UnknownFormat):
+    """The file has none of the layouts there are; somebody may still say which column holds what."""
+
+
 def format_names() -> list[str]:
     """What `--format` takes."""
     return [RowsFormat.name, *registry.row_kinds(), *registry.formats()]
@@ -65,7 +69,7 @@ def format_of(table: Table, loading: Loading) -> Format:
         ),
         needed=needed,
     )
-    raise UnknownFormat(Problem(reason, place, advice=advice))
+    raise NothingFits(Problem(reason, place, advice=advice))
 
 
 def first_rows(table: Table) -> list[Row]:

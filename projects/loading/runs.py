@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import OperationalError, connection
 from django.db.models import Q
 from django.utils import timezone
+from psycopg.errors import QueryCanceled
 
 from projects.loading.options import Options, Source
 from projects.loading.packing import packed
@@ -153,8 +154,8 @@ def _outcome(run: LoadRun, watch: _Watch) -> tuple[str, Report | None]:
         return LoadRun.State.REFUSED, refused.report
     except Stopped:
         return LoadRun.State.STOPPED, None
-    except OperationalError:
-        if watch.stop_wanted:  # the statement was cancelled
+    except (OperationalError, QueryCanceled):  # COPY is psycopg's own, past Django's names for errors
+        if watch.stop_wanted:
             return LoadRun.State.STOPPED, None
         logger.exception("A load failed: %s", run.key)
         return LoadRun.State.FAILED, None

@@ -21,6 +21,11 @@ from projects.models import LoadRun, Member
 from projects.tables import Problem, Refused
 
 LATEST = 20
+OPTIONS = {
+    "--na-value": "Values that mean “cannot judge”",
+    "--repeats": "Later scores of the same rater are repeats",
+    "--skip-failed": "Leave out answers that only say that generating them failed",
+}
 KINDS = {
     "prompts": _("prompts"),
     "models": _("models"),
@@ -135,8 +140,13 @@ def _page(
     if report:
         context |= {
             "counts": [
-                {"name": KINDS.get(name, name), "created": n, "unchanged": report.unchanged.get(name, 0)}
-                for name, n in report.created.items()
+                {
+                    "name": KINDS.get(name, name),
+                    "created": report.created[name],
+                    "unchanged": report.unchanged.get(name, 0),
+                }
+                for name in (*KINDS, *(set(report.created) - set(KINDS)))
+                if name in report.created
             ],
             "conflicts": _said(report.conflicts),
             "errors": _said(report.errors),
@@ -163,14 +173,19 @@ def _page(
 
 
 def _said(problems: list[Problem]) -> list[str]:
-    return [problem.said(gettext) for problem in problems]
+    return [problem.said(_translate) for problem in problems]
+
+
+def _translate(text: str) -> str:
+    """As gettext, but what commands call options is called here as the form does."""
+    return gettext("“%(option)s”") % {"option": gettext(OPTIONS[text])} if text in OPTIONS else gettext(text)
 
 
 def _shown_files(found: Preview) -> list[dict[str, Any]]:
     return [
         {
             "file": file,
-            "problem": file.problem.said(gettext) if file.problem else "",
+            "problem": file.problem.said(_translate) if file.problem else "",
             "problems": _said(file.problems),
             "format": gettext(str(file.format.about)) if file.format else "",
         }

@@ -79,7 +79,9 @@ def failed(row: Row, path: str, model: str) -> BadRow:
     reason = say(
         _("This is no answer of “%(model)s”, but says that generating it failed."), model=quoted(model)
     )
-    advice = say(_("Generate it again, or leave failed answers out (--skip-failed)."))
+    advice = say(
+        _("Generate it again, or leave failed answers out (%(option)s)."), option=say("--skip-failed")
+    )
     return BadRow(Problem(reason, row.place(path.partition("[")[0].partition(".")[0]), path, advice))
 
 
