@@ -1,6 +1,6 @@
 """What raters do."""
 
-from annotation.models.assignment import Assignment, LapsedSeat
+from annotation.models.assignment import Assignment, LapsedSeat, Sweep
 from annotation.models.batch import Batch, BatchRater
 from annotation.models.score import NAReason, Score, ScoreHistory, Submission
 
@@ -13,4 +13,5 @@ __all__ = [
     "Score",
     "ScoreHistory",
     "Submission",
+    "Sweep",
 ]

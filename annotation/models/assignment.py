@@ -95,6 +95,9 @@ class Assignment(models.Model):
     position = models.FloatField(
         db_default=Random(), help_text=_("Where it stands in the shuffled order, 0 to 1.")
     )
+    emptied_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When it came back; none if nobody ever had it.")
+    )
     opened_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -120,6 +123,12 @@ class Assignment(models.Model):
             # Claiming: the next empty seat of a batch from a given position on.
             models.Index(
                 fields=["batch", "position"], name="empty_seats_in_order", condition=Q(state="empty")
+            ),
+            # Claiming: what came back after a rater had looked through everything.
+            models.Index(
+                fields=["batch", "emptied_at"],
+                name="freed_seats",
+                condition=Q(state="empty", emptied_at__isnull=False),
             ),
             # Claiming in a planned batch.
             models.Index(
@@ -285,15 +294,35 @@ class Assignment(models.Model):
                 referencing=pgtrigger.Referencing(old="old_seats", new="new_seats"),
                 func="""
                     INSERT INTO annotation_assignment
-                        (key, batch_id, item_id, seat, occasion, purpose, origin, state, comment, flagged, skip_reason)
+                        (key, batch_id, item_id, seat, occasion, purpose, origin, state, comment, flagged, skip_reason,
+                         emptied_at)
                     SELECT gen_random_uuid(), n.batch_id, n.item_id, n.seat, n.occasion, n.purpose,
-                        'here', 'empty', '', false, ''
+                        'here', 'empty', '', false, '', statement_timestamp()
                     FROM new_seats n
                     JOIN old_seats o ON o.id = n.id AND o.state NOT IN ('skipped', 'withdrawn')
                     JOIN annotation_batch b ON b.id = n.batch_id AND b.filling <> 'loaded'
                     WHERE n.state IN ('skipped', 'withdrawn') AND n.seat IS NOT NULL;
                     RETURN NULL;
                 """,
+            ),
+            pgtrigger.Trigger(
+                # Whoever lets go of a seat may take others at that item again, which their sweeps have passed.
+                name="freed_seat_is_noted",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition("OLD.state <> 'empty' AND NEW.state = 'empty'"),
+                func="""
+                    NEW.emptied_at = statement_timestamp();
+                    DELETE FROM annotation_sweep WHERE rater_id = OLD.rater_id;
+                    RETURN NEW;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="deleted_seats_end_sweeps",
+                when=pgtrigger.After,
+                level=pgtrigger.Statement,
+                operation=pgtrigger.Delete,
+                func="DELETE FROM annotation_sweep; RETURN NULL;",
             ),
             pgtrigger.Trigger(
                 name="lapse_is_remembered",
@@ -333,6 +362,31 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return str(self.key)
+
+
+class Sweep(models.Model):
+    """How far a rater who has had most of a batch has looked through what is left of it.
+
+    No empty seat before `reached` is for them, unless it came back after `since`. It saves looking at the same seats
+    with every claim; losing it costs a look, no more.
+    """
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="+", db_index=False)
+    rater = models.ForeignKey(Member, models.CASCADE, related_name="+")
+    reached = models.FloatField()
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "rater"], name="sweep_once_per_batch_and_rater")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.rater_id} at {self.reached:.3f}"
+
+    if TYPE_CHECKING:
+        batch_id: int
+        rater_id: int
 
 
 class LapsedSeat(models.Model):

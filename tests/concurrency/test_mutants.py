@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from annotation.services import claiming, submitting
+from annotation.services import claiming, searching, submitting
 from tests.concurrency.trial import Trial, study
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scratch")]
@@ -55,14 +55,13 @@ def no_rater_lock(monkeypatch):
 @pytest.fixture
 def no_seat_lock(monkeypatch):
     """Look, then take, without holding on to what was seen."""
-    monkeypatch.setattr(claiming, "_TAKE", claiming._TAKE.replace("AND a.state IN ('empty', 'planned')", ""))
-    monkeypatch.setattr(claiming._Search, "take", lambda search: claiming._take(f"({search.find()})"))
+    monkeypatch.setattr(searching, "TAKE", searching.TAKE.replace("AND a.state IN ('empty', 'planned')", ""))
+    monkeypatch.setattr(searching, "LOCK", "")
 
 
 @pytest.fixture
 def all_items_eligible(monkeypatch):
-    for name in ("_EMPTY_FROM", "_EMPTY_BEFORE"):
-        monkeypatch.setattr(claiming, name, getattr(claiming, name).replace(claiming._ELIGIBLE, "TRUE"))
+    monkeypatch.setattr(searching, "ELIGIBLE", "TRUE")
 
 
 def test_with_nothing_taken_away_nothing_is_found():

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from tests.concurrency.trial import Services, Trial, study
+from annotation.models import Sweep
+from annotation.services import searching
+from tests.concurrency.trial import ODDS, Services, Trial, study
 from tests.concurrency.ways import Api, Pages
 
 # HYOTEI_FULL=1: the size of a real study, which takes some minutes.
@@ -36,6 +38,21 @@ def test_every_item_ends_with_exactly_n_raters_and_no_acknowledged_rating_is_los
 
     print(trial)
     trial.was_lively("killed", "cut off", "aborted", "kept", "set_aside")
+
+
+def test_the_same_holds_when_raters_have_had_most_of_what_is_left(monkeypatch):
+    """Few raters, each of whom must rate nearly everything, and little seen at once: sweeping is the rule."""
+    for name, size in (("NEAR", 1), ("FAR", 2), ("SWEEP", 3)):
+        monkeypatch.setattr(searching, name, size)
+    trial = Trial(
+        study(items=400 if FULL else 40, raters=5), raters_per_item=3, odds=dict(ODDS) | {"skip": 0}
+    )
+
+    assert trial.run() == []
+
+    print(trial)
+    assert Sweep.objects.exists()
+    trial.was_lively("killed", "cut off", "aborted", "kept", "late")
 
 
 @pytest.mark.parametrize("raters_per_item", [2, 3])
