@@ -84,6 +84,17 @@ def test_yaml_is_read_and_points_are_put_in_order():
     assert (ok.kind, ok.label) == ("binary", Words(en="ok"))
 
 
+def test_the_rubric_of_the_documentation_is_one(base_dir):
+    page = (base_dir / "docs" / "formats.md").read_text(encoding="utf-8")
+    spec = parse_rubric(page.split("```yaml\n")[1].split("```")[0].encode(), name="formats.md")
+
+    assert [(axis.key, axis.kind, len(axis.points)) for axis in spec.axes] == [
+        ("fluency", "ordinal", 2),
+        ("length", "ordinal", 101),
+        ("safe", "binary", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
