@@ -157,7 +157,7 @@ class Family:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Another Python, in a session of its own: Ctrl-C reaches us alone, and we end it in our own time."""
         command = [sys.executable, *arguments]
-        member = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_end_with_parent)
+        member = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=end_with_parent)
         self.members.append(member)
         return member
 
@@ -176,7 +176,7 @@ class Family:
             member.wait()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """On Linux, be told to end should our parent be killed before it can say so itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

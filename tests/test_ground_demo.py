@@ -21,6 +21,8 @@ import psutil
 import pytest
 from django.conf import settings
 
+from config.demo import end_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 ENOUGH = 240  # seconds; a tenth of it on a machine with nothing else to do
 
@@ -44,7 +46,7 @@ class Demo:
             began = time.monotonic()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.demo"], cwd=ROOT, env=kept | variables,
-                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent,
             )  # fmt: skip
         while "Ctrl-C" not in self.said():
             assert self.process.poll() is None, self.said()
