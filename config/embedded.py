@@ -42,7 +42,7 @@ LONGEST_SOCKET_FOLDER = 103 - len(f"/{SOCKET_NAME}")
 OPTIONS = {
     "listen_addresses": "",  # the socket only
     "port": PORT,
-    "max_connections": "200",
+    "max_connections": "400",  # tests run two trials of a hundred connections at once
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",

@@ -122,8 +122,8 @@ VARIABLES = (
     ),
     Variable(
         "SECRET_KEY", "", "at least 50 random characters", _secret,
-        "Signs sessions and links. Required with `DATABASE_URL`, the same for every process; otherwise made once and "
-        "kept in `VAR_DIR/secret_key`.",
+        "Signs sessions and links: 50 random characters or more. Required with `DATABASE_URL`, the same for every "
+        "process; otherwise made once and kept in `VAR_DIR/secret_key`.",
     ),
     Variable(
         "ALLOWED_HOSTS", "localhost,127.0.0.1", "host names with commas between them, without scheme or port", _hosts,

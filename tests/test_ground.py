@@ -353,6 +353,12 @@ def test_the_worker_does_what_was_put_off():
     from procrastinate.contrib.django.models import ProcrastinateJob
 
     app.configure_task("forget_jobs").defer(timestamp=0)
-    with app.replace_connector(app.connector.get_worker_connector()) as worker:
-        worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+    # In a thread: where browser tests ran before, Playwright's event loop still belongs to this one.
+    with (
+        app.replace_connector(app.connector.get_worker_connector()) as worker,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        thread.submit(
+            worker.run_worker, wait=False, install_signal_handlers=False, listen_notify=False
+        ).result()
     assert ProcrastinateJob.objects.get().status == "succeeded"

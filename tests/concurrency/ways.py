@@ -45,7 +45,7 @@ def checked(answer: Any, *expected: int) -> Any:
         raise Refused
     if answer.status_code == 404 and 404 not in expected:
         raise SeatNotFound
-    if answer.status_code == 400 and b"<html" in answer.content:
+    if answer.status_code == 400 and b"This request could not be read." in answer.content:
         raise UpdateError("server closed the connection")  # while the session was saved
     assert answer.status_code in expected, (answer.status_code, answer.content.decode())
     return answer
