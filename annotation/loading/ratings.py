@@ -225,6 +225,12 @@ class RatingStore(Store):
 
     def _resolve(self) -> None:
         """Each row with its item, its rater, and on which occasion that rater gave it."""
+        # What an autovacuum counted as empty, because it could not see the rows of a transaction, would be gone through
+        # once for every row of the file.
+        self.run(
+            "ANALYZE projects_prompt, projects_languagemodel, projects_response, projects_item,"
+            " annotation_assignment, annotation_score"
+        )
         self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
             " WITH resolved AS (SELECT l.n, l.axis_id, l.occasion, l.sitting, i.id AS item_id, k.member_id"
