@@ -172,7 +172,7 @@ def chosen_columns(names: list[str], fields: list[str]) -> dict[str, str]:
     """Columns by field, as chosen on the page: the n-th column holds the n-th field, "" none."""
     columns: dict[str, str] = {}
     for name, field in zip(names, fields, strict=False):
-        if field:
+        if field and "\x00" not in name + field:  # which no column has, and no database holds
             if field in columns:
                 raise TwiceChosen(field)
             columns[field] = name

@@ -175,6 +175,14 @@ class RatingStore(Store):
             reason = say(_("This is longer than %(most)s characters."), most=LONGEST_BATCH)
             self.loading.problems.add(Problem(reason, field="batch"))
         self.run(f"ANALYZE {self.staging}")
+        self.analyse(
+            "projects_prompt",
+            "projects_languagemodel",
+            "projects_response",
+            "projects_item",
+            "annotation_assignment",
+            "annotation_score",
+        )
         self._tell_unknown_items()
         settle_raters(self)
         self._resolve()
@@ -225,12 +233,6 @@ class RatingStore(Store):
 
     def _resolve(self) -> None:
         """Each row with its item, its rater, and on which occasion that rater gave it."""
-        # What an autovacuum counted as empty, because it could not see the rows of a transaction, would be gone through
-        # once for every row of the file.
-        self.run(
-            "ANALYZE projects_prompt, projects_languagemodel, projects_response, projects_item,"
-            " annotation_assignment, annotation_score"
-        )
         self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
             " WITH resolved AS (SELECT l.n, l.axis_id, l.occasion, l.sitting, i.id AS item_id, k.member_id"
@@ -406,9 +408,8 @@ class RatingStore(Store):
         )
 
     def _insert_scores(self) -> int:
-        # Autovacuum sees none of the new seats and may have counted the table as empty; the triggers on scores would
-        # then go through all seats for each of them. What is analysed here it leaves alone until the transaction ends.
-        self.run("ANALYZE annotation_assignment")
+        # The triggers on scores join them with their seats.
+        self.analyse("annotation_assignment")
         return self.run(
             "INSERT INTO annotation_score (assignment_id, axis_id, value, na_reason)"  # noqa: S608
             f" SELECT a.id, t.axis_id, l.value, l.na_reason FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n"

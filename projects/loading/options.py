@@ -16,7 +16,8 @@ class Source:
 
     @property
     def shown(self) -> str:
-        return self.name or self.path.name
+        # Names of files are bytes on some systems, and need not be text.
+        return (self.name or self.path.name).encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from projects.models import Project
 from projects.tables import Column, Problem, Profile, Refused, Table, as_text, open_table, profile, quoted
 from projects.tables.cells import BadCell
 
-#: More rows than this are not looked at for a preview.
+#: More rows than this, of all files together, are not looked at for a preview.
 LOOKED_AT = 20_000
 FIRST_ROWS = 5
 LONGEST_CELL = 160
@@ -176,7 +176,9 @@ class Preview:
 def preview(*, project: Project, files: Sequence[Source], options: Options) -> Preview:
     """Look at the files; nothing is compared with the project, and nothing is written."""
     loading = Loading(project=project, options=options)
-    views = [_file(source, loading) for source in expand(files)]
+    sources = expand(files)
+    most = max(FIRST_ROWS, LOOKED_AT // max(1, len(sources)))
+    views = [_file(source, loading, most) for source in sources]
     columns: dict[str, ColumnView] = {}
     for view in views:
         if view.has_columns:
@@ -187,7 +189,7 @@ def preview(*, project: Project, files: Sequence[Source], options: Options) -> P
     return Preview(views, list(columns.values()), _fields(loading))
 
 
-def _file(source: Source, loading: Loading) -> FileView:
+def _file(source: Source, loading: Loading, most_rows: int) -> FileView:
     view = FileView(source.shown, source.path.stat().st_size if source.path.exists() else 0)
     options = loading.options
     try:
@@ -199,7 +201,7 @@ def _file(source: Source, loading: Loading) -> FileView:
             sheet=options.sheet,
         )
         view.facts = table.facts()
-        found = profile(table, first=FIRST_ROWS, most_rows=LOOKED_AT)
+        found = profile(table, first=FIRST_ROWS, most_rows=most_rows)
     except Refused as refused:
         view.problem = refused.problem
         return view
@@ -215,7 +217,7 @@ def _file(source: Source, loading: Loading) -> FileView:
 
 def _fill(view: FileView, table: Table, found: Profile, loading: Loading) -> None:
     view.n_rows = found.n_rows
-    view.is_whole = found.n_rows < LOOKED_AT
+    view.is_whole = found.is_whole
     view.problems = found.problems.errors
     rows_format = format_named(RowsFormat.name)
     chosen = rows_format.columns_of(table, loading)

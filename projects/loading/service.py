@@ -214,6 +214,8 @@ def _read(loading: Loading, form: Format, progress: Progress, done: int, whole: 
                 loading.take(record)
         except BadRow as bad:
             loading.problems.add_all(bad.problems)
+        except RecursionError:
+            loading.problems.add(Problem(say(_("This is nested too deeply.")), row.place()))
     form.finish()
     loading.count_rows(table, n)
 

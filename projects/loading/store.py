@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from projects.loading.loading import Loading
 
 COPIED_AT_ONCE = 500
+#: From so many rows on it matters that the planner knows how large tables are.
+ANALYSED_FROM = 1000
 SHOWN_OF_A_TEXT = 90
 BEFORE_DIFFERENCE = 25
 
@@ -91,6 +93,16 @@ class Store(ABC):
             cursor.execute(sql, params or None)
             row = cursor.fetchone()
             return row[0] if row else None
+
+    def analyse(self, *tables: str) -> None:
+        """Count these tables anew before a large load joins them, and after it filled them.
+
+        Autovacuum sees nothing of a transaction that is under way, and may just have counted a table as empty that we,
+        or the load before us, filled: then each row would be compared with every other one. Tables in the order
+        of the stores, so that two loads wait for each other rather than lock each other out.
+        """
+        if self.taken >= ANALYSED_FROM:
+            self.run(f"ANALYZE {', '.join(tables)}")
 
     def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:

@@ -73,7 +73,11 @@ class _JsonTable(Table):
             problems.add(Problem(reason, self.place(line)))
             return None
         if _TO_CLEAN.search(text):
-            found = self._cleaned(line, found, problems)
+            try:
+                found = self._cleaned(line, found, problems)
+            except RecursionError as bad:
+                problems.add(_not_json(bad, self.place(line), text))
+                return None
         return Row(self, line, found)
 
     def _undecodable(self, bad: Exception) -> Refused:

@@ -64,6 +64,7 @@ class Profile:
     first_rows: list[Row]
     n_rows: int
     problems: Problems
+    is_whole: bool = True
 
 
 def profile(table: Table, *, first: int = FIRST_ROWS, most_rows: int | None = None) -> Profile:
@@ -83,6 +84,7 @@ def profile(table: Table, *, first: int = FIRST_ROWS, most_rows: int | None = No
             for name in columns.keys() - row.values.keys():
                 columns[name].empty += 1
         if found.n_rows == most_rows:
+            found.is_whole = False  # as far as anybody looked
             break
     found.columns = list(columns.values())
     return found

@@ -19,7 +19,7 @@ from projects.tables.rows import Header, Row, Table, no_rows
 
 #: What a workbook may unpack to: strings are held in memory, sheets are not.
 LARGEST_PART = 4 << 30
-LARGEST_STRINGS = 512 << 20
+LARGEST_STRINGS = 256 << 20
 LARGEST_RATIO = 500
 SMALL_ENOUGH = 64 << 20
 #: How Excel writes control characters into XML, carriage returns most of all.

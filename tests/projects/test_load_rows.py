@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openpyxl
 import pytest
+from django.db import connection
 
 from projects.loading import NotLoaded, Options, load, try_load
 from projects.models import Item, LanguageModel, Prompt, Response
@@ -597,6 +599,50 @@ def test_progress_goes_from_nothing_to_everything(project, tmp_path):
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
     assert seen[0][0] < path.stat().st_size / 2
     assert seen[-1] == (path.stat().st_size, path.stat().st_size, "prompts")
+
+
+def test_numbers_that_json_cannot_hold_are_kept_as_text(project, tmp_path):
+    path = tmp_path / "file.jsonl"
+    path.write_text('{"prompt_id": "p1", "turns": ["Q"], "big": 1e999, "list": [-1e999, NaN]}\n')
+    load(project=project, files=[path])
+
+    assert Prompt.objects.get().metadata == {"big": "inf", "list": ["-inf", None]}
+
+
+@pytest.mark.parametrize("more", ["", "\\u0000"])
+def test_nesting_without_end_is_an_error(project, tmp_path, more):
+    path = tmp_path / "file.jsonl"
+    deep = '{"a":' * 700 + f'"{more}"' + "}" * 700
+    path.write_text('{"prompt_id": "p1", "turns": ["Q"], "x": ' + deep + "}\n")
+
+    assert errors(project, path) == ["file.jsonl, line 1: This is nested too deeply."]
+
+
+def test_a_file_whose_name_is_no_text_is_loaded(project, tmp_path):
+    path = tmp_path / "caf\udce9.jsonl"
+    path.write_text(json.dumps(PROMPT))
+
+    assert load(project=project, files=[path]).files[0]["name"] == "caf?.jsonl"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_loads_at_once_the_second_finds_everything_there(tmp_path):
+    project = create_project()
+    path = jsonl(
+        tmp_path, *[{"prompt_id": f"p{n}", "turns": ["Q"], "responses": {"m": "A"}} for n in range(500)]
+    )
+
+    def go(_):
+        try:
+            return load(project=project, files=[path])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(go, range(4)))
+
+    assert sorted(report.created["responses"] for report in reports) == [0, 0, 0, 500]
+    assert Response.objects.count() == Item.objects.count() == 500
 
 
 def test_two_loads_in_one_transaction_do_not_get_in_each_others_way(project, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 from typing import Any
@@ -104,8 +105,8 @@ def storable(value: Any) -> Any:
         return {str(name): storable(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [storable(part) for part in value]
-    if isinstance(value, float) and value != value:
-        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return value.isoformat() if isinstance(value, datetime | date) else str(value)

@@ -55,6 +55,7 @@ class PromptStore(Store):
     def settle(self) -> None:
         project = {"project": self.project.pk}
         self.run(f"ANALYZE {self.staging}")
+        self.analyse("projects_prompt")
         self.run(
             f"CREATE TEMPORARY TABLE {FIRSTS} ON COMMIT DROP AS"  # noqa: S608  # names are constants
             " SELECT DISTINCT ON (l.key) l.key, l.n, p.id AS known"
@@ -77,8 +78,7 @@ class PromptStore(Store):
         unchanged = self.value(f"SELECT count(*) FROM {FIRSTS} WHERE known IS NOT NULL")  # noqa: S608
         self.count("prompts", created=created, unchanged=unchanged)
         self.run(f"DROP TABLE {FIRSTS}")
-        if created:
-            self.run("ANALYZE projects_prompt")
+        self.analyse("projects_prompt")
 
     def _tell_contradictions_within(self) -> None:
         """The same id twice in the files, with different words."""

@@ -40,6 +40,7 @@ class ResponseStore(Store):
     def settle(self) -> None:
         project = {"project": self.project.pk}
         self.run(f"ANALYZE {self.staging}")
+        self.analyse("projects_prompt", "projects_response")
         self._tell_unknown_prompts()
         models = self.run(
             "INSERT INTO projects_languagemodel (project_id, name, metadata, created_at)"  # noqa: S608  # names are constants
@@ -80,8 +81,7 @@ class ResponseStore(Store):
         unchanged = self.value(f"SELECT count(*) FROM {TARGETS} WHERE known IS NOT NULL")  # noqa: S608
         self.count("responses", created=created, unchanged=unchanged)
         self.run(f"DROP TABLE {TARGETS}")
-        if created:
-            self.run("ANALYZE projects_response, projects_item")
+        self.analyse("projects_response", "projects_item")
 
     def _tell_unknown_prompts(self) -> None:
         for file, line, prompt in self.found(
