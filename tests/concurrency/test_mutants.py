@@ -41,6 +41,16 @@ def trial(*, without=(), **fields):
     return Trial(project, kill_every=None, **fields).run()
 
 
+def seen(sign, *, without=(), times=8, **fields):
+    """What trials find until one of them finds `sign`: chance decides whether a single one meets the gap."""
+    found = []
+    for time in range(times):
+        found += trial(without=() if time else without, **fields)
+        if any(each in problem for problem in found for each in sign):
+            return found
+    raise AssertionError(f"{times} trials never found {sign}: {found}")
+
+
 def data_problems(found):
     """What cannot be mended any more, as opposed to an error that somebody saw; unfilled seats are the others' work."""
     return [problem for problem in found if any(sign in problem for sign in DATA)]
@@ -70,48 +80,43 @@ def test_with_nothing_taken_away_nothing_is_found():
 
 @pytest.mark.usefixtures("no_rater_lock")
 def test_without_the_lock_on_the_rater_the_constraints_object_and_the_data_stay_right():
-    found = trial(items=40)
-    assert any("assignment_one_open_per_rater" in problem for problem in found)
+    found = seen(["assignment_one_open_per_rater"], items=40)
     assert not data_problems(found)
 
 
 @pytest.mark.usefixtures("no_rater_lock")
 def test_without_that_lock_and_its_constraints_somebody_rates_an_item_twice():
-    found = trial(items=20, neighbours=True, without=[ONE_OPEN, ONCE_PER_ITEM])
-    assert any("rated an item twice" in problem for problem in found)
+    seen(["rated an item twice"], items=20, neighbours=True, without=[ONE_OPEN, ONCE_PER_ITEM])
 
 
 @pytest.mark.usefixtures("no_seat_lock")
 def test_without_the_lock_on_the_seat_a_trigger_objects_and_the_data_stay_right():
-    found = trial(items=40)
-    assert any("freed before somebody else takes it" in problem for problem in found)
+    found = seen(["freed before somebody else takes it"], items=40)
     assert not data_problems(found)
 
 
 @pytest.mark.usefixtures("no_seat_lock")
 def test_without_that_lock_and_its_trigger_ratings_are_refused():
-    assert "a rating was refused" in trial(items=40, without=[trigger("seat_moves_once")])
+    seen(["a rating was refused"], items=40, without=[trigger("seat_moves_once")])
 
 
 @pytest.mark.usefixtures("all_items_eligible")
 def test_without_looking_at_what_the_rater_had_the_constraint_objects():
-    found = trial()
-    assert any("assignment_rater_once_per_item" in problem for problem in found)
+    found = seen(["assignment_rater_once_per_item"], items=6, raters=6, raters_per_item=4)
     assert not data_problems(found)
 
 
 @pytest.mark.usefixtures("all_items_eligible")
 def test_without_looking_and_without_the_constraint_somebody_rates_an_item_twice():
-    assert any("rated an item twice" in problem for problem in trial(without=[ONCE_PER_ITEM]))
+    seen(["rated an item twice"], items=6, raters=6, raters_per_item=4, without=[ONCE_PER_ITEM])
 
 
 def test_without_the_trigger_that_replaces_lost_seats_items_run_short():
-    found = trial(odds={"skip": 0.1}, without=[trigger("lost_seat_is_replaced")])
-    assert any("items by number of seats" in problem for problem in found)
+    seen(["items by number of seats"], odds={"skip": 0.1}, without=[trigger("lost_seat_is_replaced")])
 
 
 def test_without_the_memory_of_lapsed_seats_late_ratings_are_refused():
-    assert "a rating was refused" in trial(odds={"late": 0.4}, without=[trigger("lapse_is_remembered")])
+    seen(["a rating was refused"], odds={"late": 0.4}, without=[trigger("lapse_is_remembered")])
 
 
 @pytest.mark.usefixtures("no_rater_lock")
@@ -122,8 +127,5 @@ def test_without_both_locks_a_submit_sent_twice_at_once_meets_a_constraint(monke
         "_find",
         lambda cursor, which, **terms: find(cursor, which.replace("FOR UPDATE OF a", ""), **terms),
     )
-    found = trial(odds={"twice": 0.8})
-    assert any(
-        "score_once_per_axis" in problem or "annotation_submission_pkey" in problem for problem in found
-    )
+    found = seen(["score_once_per_axis", "annotation_submission_pkey"], odds={"twice": 0.8})
     assert not data_problems(found)

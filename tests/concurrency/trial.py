@@ -345,8 +345,9 @@ class Trial:
         rated = [(item, rater) for item, rater, state, _, _ in seats if state == "submitted"]
         if twice := [pair for pair, times in Counter(rated).items() if times > 1]:
             self.problems.append(f"{len(twice)} times somebody rated an item twice")
-        different = {item: len({rater for i, rater, *_ in group}) for item, group in _by_item(live).items()}
-        if wrong := [item for item, raters in different.items() if raters != self.raters_per_item]:
+        # Seats that nobody filled are told above.
+        full = [group for group in _by_item(live).values() if all(seat[2] == "submitted" for seat in group)]
+        if wrong := [group for group in full if len({seat[1] for seat in group}) != self.raters_per_item]:
             self.problems.append(
                 f"{len(wrong)} items without exactly {self.raters_per_item} different raters"
             )
