@@ -13,8 +13,8 @@ from psycopg import Cursor
 class _Prepared(Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **how: Any) -> _Prepared:
         super().execute(query, params, **how, prepare=True)
-        if connection.queries_logged and self._query and not self._query.query:
-            self._query.query = query.encode()  # psycopg forgets the text of what is prepared already
+        if connection.queries_logged and self._query is None:  # it is not sent again once it is prepared
+            self._query = self._convert_query(query, params)
         return self
 
 

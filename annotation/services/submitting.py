@@ -6,6 +6,7 @@ import json
 import math
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pghistory
@@ -31,20 +32,8 @@ class Outcome:
     """The same had been sent before: nothing was written this time."""
 
 
-class _Seat(NamedTuple):
-    id: int
-    key: uuid.UUID
-    state: str
-    rater_id: int | None
-    lease_is_over: bool | None
-    batch_id: int
-    item_id: int
-    occasion: int
-    rubric_id: int
-    batch_state: str
-
-
-class _Typed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Typed:
     """What was typed."""
 
     scores: Given
@@ -68,54 +57,87 @@ class _Words(NamedTuple):
     flagged: bool
     seconds: float | None
 
-    def payload(self, key: uuid.UUID) -> str:
-        given = {axis.key: reason.value if reason else value for axis, value, reason in self.scores}
-        return json.dumps(
-            {
-                "assignment": str(key),
-                "scores": given,
-                "comment": self.comment,
-                "flagged": self.flagged,
-                "seconds": self.seconds,
-            },
-            ensure_ascii=False,
+    def payload(self, key: uuid.UUID) -> dict[str, Any]:
+        return {
+            "assignment": str(key),
+            "scores": {axis.key: reason.value if reason else value for axis, value, reason in self.scores},
+            "comment": self.comment,
+            "flagged": self.flagged,
+            "seconds": self.seconds,
+        }
+
+    def columns(self) -> tuple[list[int], list[float | None], list[str | None]]:
+        return (
+            [axis.pk for axis, _, _ in self.scores],
+            [value for _, value, _ in self.scores],
+            [reason.value if reason else None for _, _, reason in self.scores],
         )
+
+
+class _Seat(NamedTuple):
+    id: int
+    key: uuid.UUID
+    state: str
+    rater_id: int | None
+    lease_is_over: bool | None
+    batch_id: int
+    item_id: int
+    occasion: int
+    rubric_id: int
+    batch_state: str
+    id_is_used: bool
+    """Whether there is a submit of this id already."""
 
 
 _SEAT = """
     SELECT a.id, a.key, a.state, a.rater_id, a.lease_until < statement_timestamp(), a.batch_id, a.item_id, a.occasion,
-        b.rubric_id, b.state
+        b.rubric_id, b.state, EXISTS (SELECT FROM annotation_submission WHERE id = %(submission)s)
     FROM annotation_assignment a JOIN annotation_batch b ON b.id = a.batch_id
-    WHERE {which}
+    WHERE {which} LIMIT 1 FOR UPDATE OF a
 """
+_BY_KEY = "a.key = %(key)s"
+_OWN_AT_ITEM = "a.item_id = %(item)s AND a.rater_id = %(rater)s AND a.occasion = %(occasion)s"
+_FREE_AT_ITEM = "a.batch_id = %(batch)s AND a.item_id = %(item)s AND a.state = 'empty'"
 
 # Seat, scores and the record of the submit in one statement: the triggers see them together.
 _FILL = """
     WITH seat AS (
         UPDATE annotation_assignment
-        SET state = 'submitted', rater_id = %(rater)s, submitted_at = statement_timestamp(), opened_at = coalesce(opened_at, statement_timestamp()),
-            lease_until = NULL, seconds = %(seconds)s, comment = %(comment)s, flagged = %(flagged)s
+        SET state = 'submitted', rater_id = %(rater)s, submitted_at = statement_timestamp(),
+            opened_at = coalesce(opened_at, statement_timestamp()), lease_until = NULL,
+            seconds = %(seconds)s, comment = %(comment)s, flagged = %(flagged)s
         WHERE id = %(seat)s
     ), score AS (
         INSERT INTO annotation_score (assignment_id, axis_id, value, na_reason)
         SELECT %(seat)s, s.axis, s.value, s.reason
         FROM unnest(%(axes)s::bigint[], %(values)s::float8[], %(reasons)s::varchar[]) AS s (axis, value, reason)
     )
+"""
+_RECORD = """
     INSERT INTO annotation_submission (id, assignment_id, rater_id, outcome, payload, received_at)
     VALUES (%(submission)s, %(seat)s, %(rater)s, %(outcome)s, %(payload)s, statement_timestamp())
 """
-
-_RECORD = """
-    INSERT INTO annotation_submission (id, assignment_id, rater_id, outcome, payload, received_at)
-    VALUES (%s, %s, %s, %s, %s, statement_timestamp())
+_RECORDED = """
+    SELECT s.rater_id, s.outcome, s.payload, a.key
+    FROM annotation_submission s JOIN annotation_assignment a ON a.id = s.assignment_id WHERE s.id = %s
 """
-
 _SURPLUS = """
     INSERT INTO annotation_assignment
         (key, batch_id, item_id, seat, rater_id, occasion, purpose, origin, state, opened_at, submitted_at,
          comment, flagged, skip_reason)
-    VALUES (gen_random_uuid(), %s, %s, NULL, %s, %s, 'surplus', 'here', 'submitted', statement_timestamp(), statement_timestamp(), '', false, '')
+    VALUES (gen_random_uuid(), %s, %s, NULL, %s, %s, 'surplus', 'here', 'submitted', statement_timestamp(),
+         statement_timestamp(), '', false, '')
     RETURNING id, key
+"""
+_CHANGE_SCORES = """
+    UPDATE annotation_score s SET value = n.value, na_reason = n.reason
+    FROM unnest(%s::bigint[], %s::float8[], %s::varchar[]) AS n (axis, value, reason)
+    WHERE s.assignment_id = %s AND s.axis_id = n.axis
+        AND (s.value, s.na_reason) IS DISTINCT FROM (n.value, n.reason)
+"""
+_CHANGE_SEAT = """
+    UPDATE annotation_assignment
+    SET comment = %s, flagged = %s, seconds = coalesce(seconds + %s, seconds, %s) WHERE id = %s
 """
 
 
@@ -139,7 +161,7 @@ def submit(
     with prepared_cursor() as cursor:
         lock(cursor, rater)
         typed = _Typed(scores, comment, flagged, seconds)
-        return _submit(cursor, rater, assignment_key, submission_id, typed)[0]
+        return _Press(cursor, rater, assignment_key, submission_id, typed).keep()[0]
 
 
 def submit_and_claim_next(
@@ -157,38 +179,10 @@ def submit_and_claim_next(
     with transaction.atomic(), prepared_cursor() as cursor:
         lock(cursor, rater)
         typed = _Typed(scores, comment, flagged, seconds)
-        outcome, was_open = _submit(cursor, rater, assignment_key, submission_id, typed)
+        outcome, was_open = _Press(cursor, rater, assignment_key, submission_id, typed).keep()
         following = claiming.free_seat(cursor, rater, batch, none_open=was_open)
     # Whoever waits for a seat holds none: the one just submitted is let go first.
     return outcome, following or claiming.wait_for_seat(rater=rater, batch=batch)
-
-
-def _submit(
-    cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID, typed: _Typed
-) -> tuple[Outcome, bool]:
-    """What became of it, and whether that filled the rater's open seat, the only one they can have."""
-    seat = _seat(cursor, "a.key = %(key)s FOR UPDATE OF a", key=key)
-    if seat.rater_id != rater.pk and not _held_once(cursor, rater, seat):
-        raise SeatNotFound
-    words = typed.checked(seat.rubric_id)
-    submission_id, answered = _answered(cursor, rater, seat, submission_id, words)
-    if answered:
-        return answered, False
-    if seat.rater_id != rater.pk and (own := _own_at_the_item(cursor, rater, seat)):
-        seat = own  # given back or lapsed, then taken again
-    if seat.rater_id == rater.pk and seat.state not in ("open", "planned"):
-        return _again(cursor, rater, seat, key, submission_id, words), False
-    kind = Submission.Outcome.LATE
-    if seat.rater_id == rater.pk:
-        if seat.key == key and not seat.lease_is_over:
-            kind = Submission.Outcome.KEPT
-    elif seat.state != "empty":
-        if free := _free_at_the_item(cursor, seat):
-            seat = free
-        else:
-            seat, kind = _surplus(cursor, rater, seat), Submission.Outcome.SURPLUS
-    _fill(cursor, rater, seat, key, submission_id, kind, words)
-    return Outcome(kind, seat.key), seat.rater_id == rater.pk and seat.state == "open"
 
 
 @transaction.atomic
@@ -208,186 +202,158 @@ def change(
     """
     with connection.cursor() as cursor:
         lock(cursor, rater)
-        seat = _seat(cursor, "a.key = %(key)s FOR UPDATE OF a", key=assignment_key)
-        if seat.rater_id != rater.pk or seat.state != "submitted":
+        typed = _Typed(scores, comment, flagged, seconds)
+        return _Press(cursor, rater, assignment_key, submission_id, typed).change()
+
+
+class _Press:
+    """One press of the button, by a rater who is locked."""
+
+    def __init__(
+        self, cursor: Any, rater: Member, key: uuid.UUID, submission_id: uuid.UUID, typed: _Typed
+    ) -> None:
+        self.cursor, self.rater, self.key, self.submission_id = cursor, rater, key, submission_id
+        asked = self._find(_BY_KEY, key=key)
+        if asked is None or (asked.rater_id != rater.pk and not self._held_once(asked)):
             raise SeatNotFound
-        words = _Typed(scores, comment, flagged, seconds).checked(seat.rubric_id)
-        submission_id, answered = _answered(cursor, rater, seat, submission_id, words)
-        if answered:
+        self.asked = asked
+        self.typed = typed
+
+    @cached_property
+    def words(self) -> _Words:
+        return self.typed.checked(self.asked.rubric_id)
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        return self.words.payload(self.key)
+
+    def keep(self) -> tuple[Outcome, bool]:
+        """What became of it, and whether that filled the rater's open seat, the only one they can have."""
+        seat = self.asked
+        if answered := self._answered():
+            return answered, False
+        if seat.rater_id != self.rater.pk and (own := self._find_again(_OWN_AT_ITEM)):
+            seat = own  # given back or lapsed, then taken again
+        if seat.rater_id == self.rater.pk and seat.state not in ("open", "planned"):
+            return self._set_aside(seat), False
+        kind = Submission.Outcome.LATE
+        if seat.rater_id == self.rater.pk:
+            if seat is self.asked and not seat.lease_is_over:
+                kind = Submission.Outcome.KEPT
+        elif seat.state != "empty":
+            if free := self._find_again(_FREE_AT_ITEM, " SKIP LOCKED"):
+                seat = free
+            else:
+                seat, kind = self._surplus(), Submission.Outcome.SURPLUS
+        self._write(_FILL, seat, kind)
+        return Outcome(kind, seat.key), seat.rater_id == self.rater.pk and seat.state == "open"
+
+    def change(self) -> Outcome:
+        seat = self.asked
+        if seat.rater_id != self.rater.pk or seat.state != "submitted":
+            raise SeatNotFound
+        if answered := self._answered():
             return answered
         if seat.batch_state != "open":
             raise BatchIsNotOpen
-        if _is_as_kept(cursor, seat, words):
+        if self._is_as_kept(seat):
             return Outcome(Submission.Outcome.CHANGED, seat.key, repeated=True)
-        with pghistory.context(rater=rater.pseudonym, submission=str(submission_id)):
-            cursor.execute(
-                """
-                UPDATE annotation_score s SET value = n.value, na_reason = n.reason
-                FROM unnest(%s::bigint[], %s::float8[], %s::varchar[]) AS n (axis, value, reason)
-                WHERE s.assignment_id = %s AND s.axis_id = n.axis
-                    AND (s.value, s.na_reason) IS DISTINCT FROM (n.value, n.reason)
-                """,
-                (*_columns(words), seat.id),
-            )
-        cursor.execute(
-            """
-            UPDATE annotation_assignment
-            SET comment = %s, flagged = %s, seconds = coalesce(seconds + %s, seconds, %s) WHERE id = %s
-            """,
-            [words.comment, words.flagged, words.seconds, words.seconds, seat.id],
+        words = self.words
+        with pghistory.context(rater=self.rater.pseudonym, submission=str(self.submission_id)):
+            self.cursor.execute(_CHANGE_SCORES, (*words.columns(), seat.id))
+        self.cursor.execute(
+            _CHANGE_SEAT, [words.comment, words.flagged, words.seconds, words.seconds, seat.id]
         )
-        _record(cursor, rater, seat, assignment_key, submission_id, Submission.Outcome.CHANGED, words)
-    return Outcome(Submission.Outcome.CHANGED, seat.key)
+        self._write("", seat, Submission.Outcome.CHANGED)
+        return Outcome(Submission.Outcome.CHANGED, seat.key)
 
+    def _find(self, which: str, how: str = "", **terms: Any) -> _Seat | None:
+        """A seat, locked from now on."""
+        terms |= {"rater": self.rater.pk, "submission": self.submission_id}
+        self.cursor.execute(_SEAT.format(which=which) + how, terms)
+        row = self.cursor.fetchone()
+        return _Seat(*row) if row else None
 
-def _columns(words: _Words) -> tuple[list[int], list[float | None], list[str | None]]:
-    return (
-        [axis.pk for axis, _, _ in words.scores],
-        [value for _, value, _ in words.scores],
-        [reason.value if reason else None for _, _, reason in words.scores],
-    )
+    def _find_again(self, which: str, how: str = "") -> _Seat | None:
+        """Another seat at the item of the one asked for."""
+        seat = self.asked
+        return self._find(which, how, batch=seat.batch_id, item=seat.item_id, occasion=seat.occasion)
 
+    def _held_once(self, seat: _Seat) -> bool:
+        """Whether the rater had the seat open and lost it.
 
-def _seat(cursor: Any, which: str, **terms: Any) -> _Seat:
-    if seat := _find(cursor, which, **terms):
-        return seat
-    raise SeatNotFound
-
-
-def _find(cursor: Any, which: str, **terms: Any) -> _Seat | None:
-    cursor.execute(_SEAT.format(which=which), terms)
-    row = cursor.fetchone()
-    return _Seat(*row) if row else None
-
-
-def _answered(
-    cursor: Any, rater: Member, seat: _Seat, submission_id: uuid.UUID, words: _Words
-) -> tuple[uuid.UUID, Outcome | None]:
-    """The answer to this submit, if it was given before.
-
-    The same id with other words comes from a page that was gone back to. It is no repetition, and gets an id of its own,
-    which is the same each time.
-    """
-    for _ in range(2):
-        cursor.execute(
-            """
-            SELECT s.rater_id, s.outcome, s.payload, a.key
-            FROM annotation_submission s JOIN annotation_assignment a ON a.id = s.assignment_id WHERE s.id = %s
-            """,
-            [submission_id],
+        Asked after the seat is locked, and not together with that: whoever we waited for may just have taken it away.
+        """
+        self.cursor.execute(
+            "SELECT EXISTS (SELECT FROM annotation_lapsedseat WHERE assignment_id = %s AND rater_id = %s)",
+            [seat.id, self.rater.pk],
         )
-        row = cursor.fetchone()
-        if row is None:
-            return submission_id, None
-        rater_id, outcome, payload, kept_at = row
-        before, now = _without_time(payload), _without_time(words.payload(seat.key))
-        if rater_id != rater.pk or before["assignment"] != now["assignment"]:
-            raise SubmissionIdTaken
-        if before == now:
-            break
-        submission_id = uuid.uuid5(submission_id, json.dumps(now, sort_keys=True))
-    return submission_id, Outcome(Submission.Outcome(outcome), kept_at, repeated=True)
+        held: bool = self.cursor.fetchone()[0]
+        return held
 
+    def _answered(self) -> Outcome | None:
+        """The answer to this submit, if it was given before. Raises InvalidScores if it cannot be given at all.
 
-def _without_time(payload: str | dict[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(payload) if isinstance(payload, str) else payload
-    return {name: value for name, value in said.items() if name != "seconds"}
+        The same id with other words comes from a page that was gone back to. It is no repetition, and gets an id of its
+        own, which is the same each time.
+        """
+        now = _without_time(self.payload)
+        used = self.asked.id_is_used
+        while used:
+            self.cursor.execute(_RECORDED, [self.submission_id])
+            row = self.cursor.fetchone()
+            if row is None:
+                break
+            rater_id, outcome, payload, kept_at = row
+            before = _without_time(json.loads(payload))
+            if rater_id != self.rater.pk or before["assignment"] != now["assignment"]:
+                raise SubmissionIdTaken
+            if before == now:
+                return Outcome(Submission.Outcome(outcome), kept_at, repeated=True)
+            self.submission_id = uuid.uuid5(self.submission_id, json.dumps(now, sort_keys=True))
+        return None
 
+    def _set_aside(self, seat: _Seat) -> Outcome:
+        """A second submit of an item: from another tab, or after skipping it or being taken out."""
+        if seat.state == "submitted" and self._is_as_kept(seat):
+            return Outcome(Submission.Outcome.KEPT, seat.key, repeated=True)
+        self._write("", seat, Submission.Outcome.SET_ASIDE)
+        return Outcome(Submission.Outcome.SET_ASIDE, seat.key)
 
-def _held_once(cursor: Any, rater: Member, seat: _Seat) -> bool:
-    """Whether the rater had the seat open and lost it.
+    def _is_as_kept(self, seat: _Seat) -> bool:
+        words = self.words
+        self.cursor.execute("SELECT comment, flagged FROM annotation_assignment WHERE id = %s", [seat.id])
+        said = self.cursor.fetchone()
+        self.cursor.execute(
+            "SELECT axis_id, value, na_reason FROM annotation_score WHERE assignment_id = %s", [seat.id]
+        )
+        kept = set(self.cursor.fetchall())
+        return said == (words.comment, words.flagged) and kept == set(zip(*words.columns(), strict=True))
 
-    Asked after the seat is locked, and not together with that: whoever we waited for may just have taken it away.
-    """
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM annotation_lapsedseat WHERE assignment_id = %s AND rater_id = %s)",
-        [seat.id, rater.pk],
-    )
-    held: bool = cursor.fetchone()[0]
-    return held
+    def _surplus(self) -> _Seat:
+        seat = self.asked
+        self.cursor.execute(_SURPLUS, [seat.batch_id, seat.item_id, self.rater.pk, seat.occasion])
+        pk, key = self.cursor.fetchone()
+        return seat._replace(id=pk, key=key)
 
-
-def _own_at_the_item(cursor: Any, rater: Member, seat: _Seat) -> _Seat | None:
-    """What else the rater has at the item of a seat that was lost."""
-    return _find(
-        cursor,
-        "a.item_id = %(item)s AND a.rater_id = %(rater)s AND a.occasion = %(occasion)s FOR UPDATE OF a",
-        rater=rater.pk,
-        item=seat.item_id,
-        occasion=seat.occasion,
-    )
-
-
-def _free_at_the_item(cursor: Any, seat: _Seat) -> _Seat | None:
-    return _find(
-        cursor,
-        "a.batch_id = %(batch)s AND a.item_id = %(item)s AND a.state = 'empty' LIMIT 1 FOR UPDATE OF a SKIP LOCKED",
-        batch=seat.batch_id,
-        item=seat.item_id,
-    )
-
-
-def _surplus(cursor: Any, rater: Member, seat: _Seat) -> _Seat:
-    cursor.execute(_SURPLUS, [seat.batch_id, seat.item_id, rater.pk, seat.occasion])
-    pk, key = cursor.fetchone()
-    return seat._replace(id=pk, key=key)
-
-
-def _again(
-    cursor: Any, rater: Member, seat: _Seat, key: uuid.UUID, submission_id: uuid.UUID, words: _Words
-) -> Outcome:
-    """A second submit of an item: from another tab, or after skipping it or being taken out."""
-    if seat.state == "submitted" and _is_as_kept(cursor, seat, words):
-        return Outcome(Submission.Outcome.KEPT, seat.key, repeated=True)
-    _record(cursor, rater, seat, key, submission_id, Submission.Outcome.SET_ASIDE, words)
-    return Outcome(Submission.Outcome.SET_ASIDE, seat.key)
-
-
-def _is_as_kept(cursor: Any, seat: _Seat, words: _Words) -> bool:
-    cursor.execute("SELECT comment, flagged FROM annotation_assignment WHERE id = %s", [seat.id])
-    said = cursor.fetchone()
-    cursor.execute(
-        "SELECT axis_id, value, na_reason FROM annotation_score WHERE assignment_id = %s", [seat.id]
-    )
-    kept = set(cursor.fetchall())
-    return said == (words.comment, words.flagged) and kept == set(zip(*_columns(words), strict=True))
-
-
-def _fill(
-    cursor: Any,
-    rater: Member,
-    seat: _Seat,
-    key: uuid.UUID,
-    submission_id: uuid.UUID,
-    kind: Submission.Outcome,
-    words: _Words,
-) -> None:
-    axes, values, reasons = _columns(words)
-    cursor.execute(
-        _FILL,
-        {
+    def _write(self, fill: str, seat: _Seat, kind: Submission.Outcome) -> None:
+        """Record the submit, and on the way fill the seat with it, if it is to be filled."""
+        axes, values, reasons = self.words.columns()
+        terms = {
             "seat": seat.id,
-            "rater": rater.pk,
-            "seconds": words.seconds,
-            "comment": words.comment,
-            "flagged": words.flagged,
+            "rater": self.rater.pk,
+            "seconds": self.words.seconds,
+            "comment": self.words.comment,
+            "flagged": self.words.flagged,
             "axes": axes,
             "values": values,
             "reasons": reasons,
-            "submission": submission_id,
+            "submission": self.submission_id,
             "outcome": kind.value,
-            "payload": words.payload(key),
-        },
-    )
+            "payload": json.dumps(self.payload, ensure_ascii=False),
+        }
+        self.cursor.execute(fill + _RECORD, terms)
 
 
-def _record(
-    cursor: Any,
-    rater: Member,
-    seat: _Seat,
-    key: uuid.UUID,
-    submission_id: uuid.UUID,
-    kind: Submission.Outcome,
-    words: _Words,
-) -> None:
-    cursor.execute(_RECORD, [submission_id, seat.id, rater.pk, kind.value, words.payload(key)])
+def _without_time(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name != "seconds"}

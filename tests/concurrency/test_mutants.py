@@ -121,11 +121,6 @@ def test_without_the_memory_of_lapsed_seats_late_ratings_are_refused():
 
 @pytest.mark.usefixtures("no_rater_lock")
 def test_without_both_locks_a_submit_sent_twice_at_once_meets_a_constraint(monkeypatch):
-    find = submitting._find
-    monkeypatch.setattr(
-        submitting,
-        "_find",
-        lambda cursor, which, **terms: find(cursor, which.replace("FOR UPDATE OF a", ""), **terms),
-    )
+    monkeypatch.setattr(submitting, "_SEAT", submitting._SEAT.replace("FOR UPDATE OF a", ""))
     found = seen(["score_once_per_axis", "annotation_submission_pkey"], odds={"twice": 0.8})
     assert not data_problems(found)
