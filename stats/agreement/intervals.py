@@ -19,6 +19,7 @@ from stats.agreement.patterns import PatternHistogram
 from stats.agreement.sums import Sums, Units
 from stats.arrays import Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
+from stats.tails import tail
 
 
 class Method(StrEnum):
@@ -188,7 +189,7 @@ def _bounds(
     if interval.method.draws:
         assert rng is not None
         replicates = min(interval.replicates, interval.budget // _steps(units))
-        if replicates >= interval.fewest and _tail(interval.level, units.n) * replicates >= 1:
+        if replicates >= interval.fewest and tail(interval.level, units.n) * replicates >= 1:
             return _bootstrap(units, coefficients, interval, replicates, rng)
     return _jackknife(units, total, coefficients, interval)
 
@@ -244,23 +245,11 @@ def _bootstrap(
         ]
     )
     undefined = np.isnan(drawn).sum(axis=0)
-    tail = _tail(interval.level, units.n)
+    beyond = tail(interval.level, units.n)
     low, high = np.full((2, len(coefficients)), np.nan)
     some = undefined < replicates
-    low[some], high[some] = np.nanquantile(drawn[:, some], [tail, 1 - tail], axis=0)
+    low[some], high[some] = np.nanquantile(drawn[:, some], [beyond, 1 - beyond], axis=0)
     return _Bounds(low, high, undefined, replicates, interval.method)
-
-
-def _tail(level: float, n: int) -> float:
-    """The share of resamples beyond either end: a little less than (1 - level) / 2 with few units.
-
-    Resamples of n units spread too little by a factor of sqrt((n - 1) / n), and their quantiles are
-    those of a normal distribution where Student's t is due: with ten prompts a nominal 95 % interval
-    covers 90 %. Hesterberg (2015), What Teachers Should Know About the Bootstrap, calls the interval
-    that makes up for both the expanded percentile interval.
-    """
-    t = special.stdtrit(n - 1, 0.5 + level / 2)
-    return float(special.ndtr(-t * np.sqrt(n / (n - 1))))
 
 
 def _draw(units: Units, replicates: int, rng: np.random.Generator) -> Ints:

@@ -102,11 +102,11 @@ def test_a_bootstrap_draws_whole_units_with_replacement(method):
 
 
 def test_the_tails_of_a_bootstrap_make_up_for_few_units():
-    from stats.agreement.intervals import _tail
+    from stats.tails import tail
 
     for n, t in [(5, 2.776445), (10, 2.262157), (20, 2.093024), (1000, 1.962341)]:
-        assert _tail(0.95, n) == pytest.approx(NormalDist().cdf(-t * np.sqrt(n / (n - 1))), abs=1e-6)
-    assert _tail(0.95, 10**7) == pytest.approx(0.025, abs=1e-6)
+        assert tail(0.95, n) == pytest.approx(NormalDist().cdf(-t * np.sqrt(n / (n - 1))), abs=1e-6)
+    assert tail(0.95, 10**7) == pytest.approx(0.025, abs=1e-6)
 
 
 @pytest.mark.parametrize(

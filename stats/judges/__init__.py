@@ -1,0 +1,1 @@
+"""How far an automatic judge agrees with people."""
