@@ -20,6 +20,7 @@ from stats.agreement.coefficients import (
     spearman_brown,
 )
 from stats.agreement.intervals import ITEM_JACKKNIFE, Interval, Method, estimate, estimate_all
+from stats.agreement.pairs import Pair, cohen_kappa, pair, pair_table, pair_tables, quadratic_kappa, tau_b
 from stats.agreement.panel import FEW_ITEMS, METRICS, Kind, Panel, little_variation, panel
 from stats.agreement.patterns import MISSING, NA, Clusters, PatternHistogram, merge
 
@@ -40,16 +41,23 @@ __all__ = [
     "Kind",
     "Method",
     "Metric",
+    "Pair",
     "Panel",
     "PatternHistogram",
     "Weights",
     "alpha",
     "bp",
+    "cohen_kappa",
     "estimate",
     "estimate_all",
     "gwet",
     "little_variation",
     "merge",
+    "pair",
+    "pair_table",
+    "pair_tables",
     "panel",
+    "quadratic_kappa",
     "spearman_brown",
+    "tau_b",
 ]

@@ -5,10 +5,10 @@ Both resample what was rated, not who rated it: an interval is for these raters 
 takes clusters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from scipy import special
@@ -17,7 +17,7 @@ from stats.agreement import sums
 from stats.agreement.coefficients import Coefficient
 from stats.agreement.patterns import PatternHistogram
 from stats.agreement.sums import Sums, Units
-from stats.arrays import Floats, Ints
+from stats.arrays import Array, Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
 from stats.tails import tail
 
@@ -75,13 +75,137 @@ _MOST_UNDEFINED = 0.05
 """Of resamples: with more of them undefined, the rest do not stand for all, and there is no interval."""
 
 
+T = TypeVar("T")
+
+
+class Resampled(Protocol[T]):
+    """Independent units, equal ones put together, and T, the sums over them that figures are functions of."""
+
+    @property
+    def multiplicity(self) -> Ints:
+        """(u,) how many units are of each sort."""
+
+    @property
+    def n(self) -> int:
+        """How many units there are."""
+
+    @property
+    def block(self) -> int:
+        """How many rows of sums may be held at a time."""
+
+    def __len__(self) -> int:
+        """How many sorts there are."""
+
+    def total(self) -> T:
+        """Sums over all units: one row."""
+
+    def weighted(self, weights: Array) -> T:
+        """Sums of b samples in which each sort occurs `weights` (b, u) times."""
+
+    def without_one(self, total: T, start: int, stop: int) -> T:
+        """`total` less one unit, for one of each sort from `start` to `stop`: (stop - start) rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Units that each add a row of numbers, of whatever meaning: the simplest `Resampled`."""
+
+    rows: Floats
+    """(u, d) what one unit of each sort adds."""
+    multiplicity: Ints
+
+    @property
+    def n(self) -> int:
+        return int(self.multiplicity.sum())
+
+    @property
+    def block(self) -> int:
+        return max(1, 4_000_000 // max(int(self.rows.shape[1]), 1))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def total(self) -> Floats:
+        return self.weighted(self.multiplicity[None, :])
+
+    def weighted(self, weights: Array) -> Floats:
+        """(b, d)"""
+        return np.asarray(weights, dtype=np.float64) @ self.rows
+
+    def without_one(self, total: Floats, start: int, stop: int) -> Floats:
+        return total - self.rows[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of a figure besides its value: the items behind it, why it may not exist, what it can be."""
+
+    n: int
+    why: Reason
+    lowest: float = -np.inf
+    highest: float = np.inf
+
+
 class _Bounds(NamedTuple):
     low: Floats
     high: Floats
     undefined: Ints
-    """Per coefficient: resamples without a value."""
+    """Per figure: resamples without a value."""
     resamples: int
     method: Method
+
+
+def resample(
+    units: Resampled[T],
+    figures: Callable[[T], Floats],
+    about: Sequence[About],
+    *,
+    interval: Interval = ITEM_JACKKNIFE,
+    rng: np.random.Generator | None = None,
+) -> list[Result]:
+    """Each figure with its interval, all from the same resamples of `units`. A bootstrap needs `rng`.
+
+    `figures` takes the sums of b samples and gives (b, m) numbers, NaN where one does not exist; `about` has an
+    entry for each of the m.
+    """
+    if interval.method.draws and rng is None:
+        raise ValueError("a bootstrap needs a random generator")
+    values = figures(units.total())[0]
+    bounds: _Bounds | None = None
+    if interval.method is not Method.NONE and units.n >= 2 and not np.isnan(values).all():
+        bounds = _bounds(units, figures, interval, rng)
+    results: list[Result] = []
+    for i, known_of in enumerate(about):
+        if np.isnan(values[i]):
+            results.append(Undefined(known_of.why, known_of.n))
+            continue
+        reason: Reason | None = None
+        if interval.method is Method.NONE:
+            reason = Reason.NOT_ASKED
+        elif bounds is None:
+            reason = Reason.ONE_UNIT
+        elif bounds.undefined[i] > (_MOST_UNDEFINED * bounds.resamples if bounds.method.draws else 0):
+            reason = Reason.UNDEFINED_RESAMPLES
+        elif bounds.high[i] - bounds.low[i] < 1e-9:
+            # Every resample says the same, as when all pairs agree. That is no certainty: the
+            # data hold no sign of how it would vary.
+            reason = Reason.NO_SPREAD
+        known = bounds is not None and reason is None
+        results.append(
+            Estimate(
+                value=float(values[i]),
+                low=float(max(bounds.low[i], known_of.lowest)) if bounds and known else None,
+                high=float(min(bounds.high[i], known_of.highest)) if bounds and known else None,
+                level=interval.level,
+                method=bounds.method if bounds else interval.method,
+                n=known_of.n,
+                units=units.n,
+                replicates=bounds.resamples if bounds and bounds.method.draws else 0,
+                undefined_replicates=int(bounds.undefined[i]) if bounds and bounds.method.draws else 0,
+                no_interval=reason,
+            )
+        )
+    return results
 
 
 def estimate_all(
@@ -135,43 +259,16 @@ def _estimate(
     rng: np.random.Generator | None,
 ) -> list[Result]:
     total = units.total()
-    values = _evaluate(coefficients, total)[0]
-    bounds: _Bounds | None = None
-    if interval.method is not Method.NONE and units.n >= 2 and not np.isnan(values).all():
-        bounds = _bounds(units, total, coefficients, interval, rng)
-    results: list[Result] = []
-    for i, coefficient in enumerate(coefficients):
-        n = int(total.rated[0] if coefficient.singles_count else total.pairable[0])
-        if np.isnan(values[i]):
-            results.append(Undefined(coefficient.why_undefined(whole), n))
-            continue
-        reason: Reason | None = None
-        if interval.method is Method.NONE:
-            reason = Reason.NOT_ASKED
-        elif bounds is None:
-            reason = Reason.ONE_UNIT
-        elif bounds.undefined[i] > (_MOST_UNDEFINED * bounds.resamples if bounds.method.draws else 0):
-            reason = Reason.UNDEFINED_RESAMPLES
-        elif bounds.high[i] - bounds.low[i] < 1e-9:
-            # Every resample says the same, as when all pairs agree. That is no certainty: the
-            # data hold no sign of how it would vary.
-            reason = Reason.NO_SPREAD
-        known = bounds is not None and reason is None
-        results.append(
-            Estimate(
-                value=float(values[i]),
-                low=float(max(bounds.low[i], coefficient.lowest)) if bounds and known else None,
-                high=float(min(bounds.high[i], coefficient.highest)) if bounds and known else None,
-                level=interval.level,
-                method=bounds.method if bounds else interval.method,
-                n=n,
-                units=units.n,
-                replicates=bounds.resamples if bounds and bounds.method.draws else 0,
-                undefined_replicates=int(bounds.undefined[i]) if bounds and bounds.method.draws else 0,
-                no_interval=reason,
-            )
+    about = [
+        About(
+            n=int(total.rated[0] if coefficient.singles_count else total.pairable[0]),
+            why=coefficient.why_undefined(whole),
+            lowest=coefficient.lowest,
+            highest=coefficient.highest,
         )
-    return results
+        for coefficient in coefficients
+    ]
+    return resample(units, lambda of: _evaluate(coefficients, of), about, interval=interval, rng=rng)
 
 
 def _evaluate(coefficients: Sequence[Coefficient], of: Sums) -> Floats:
@@ -180,9 +277,8 @@ def _evaluate(coefficients: Sequence[Coefficient], of: Sums) -> Floats:
 
 
 def _bounds(
-    units: Units,
-    total: Sums,
-    coefficients: Sequence[Coefficient],
+    units: Resampled[T],
+    figures: Callable[[T], Floats],
     interval: Interval,
     rng: np.random.Generator | None,
 ) -> _Bounds:
@@ -190,20 +286,20 @@ def _bounds(
         assert rng is not None
         replicates = min(interval.replicates, interval.budget // _steps(units))
         if replicates >= interval.fewest and tail(interval.level, units.n) * replicates >= 1:
-            return _bootstrap(units, coefficients, interval, replicates, rng)
-    return _jackknife(units, total, coefficients, interval)
+            return _bootstrap(units, figures, interval, replicates, rng)
+    return _jackknife(units, figures, interval)
 
 
-def _jackknife(units: Units, total: Sums, coefficients: Sequence[Coefficient], interval: Interval) -> _Bounds:
+def _jackknife(units: Resampled[T], figures: Callable[[T], Floats], interval: Interval) -> _Bounds:
     """Leave out one unit at a time; one evaluation per sort of unit, however many there are of it.
 
     SE^2 = (n - 1) / n sum_u (value without u - their mean)^2, and Student's t with n - 1 degrees of
     freedom around the value.
     """
-    n = units.n
+    n, total = units.n, units.total()
     without = np.concatenate(
         [
-            _evaluate(coefficients, units.without_one(total, start, min(start + units.block, len(units))))
+            figures(units.without_one(total, start, min(start + units.block, len(units))))
             for start in range(0, len(units), units.block)
         ]
     )
@@ -211,7 +307,7 @@ def _jackknife(units: Units, total: Sums, coefficients: Sequence[Coefficient], i
     mean = share @ without
     error = np.sqrt((n - 1) * (share @ (without - mean) ** 2))
     half = float(special.stdtrit(n - 1, 0.5 + interval.level / 2)) * error
-    values = _evaluate(coefficients, total)[0]
+    values = figures(total)[0]
     undefined = units.multiplicity @ np.isnan(without)
     return _Bounds(values - half, values + half, undefined, n, interval.method.without_drawing)
 
@@ -220,14 +316,14 @@ _MULTINOMIAL_STEPS = 15
 """What one draw of a multinomial's count costs, in draws of a single unit."""
 
 
-def _steps(units: Units) -> int:
+def _steps(units: Resampled[T]) -> int:
     """What one resample costs, in units drawn; whichever way of drawing is the cheaper."""
     return max(1, min(units.n, _MULTINOMIAL_STEPS * len(units)))
 
 
 def _bootstrap(
-    units: Units,
-    coefficients: Sequence[Coefficient],
+    units: Resampled[T],
+    figures: Callable[[T], Floats],
     interval: Interval,
     replicates: int,
     rng: np.random.Generator,
@@ -240,19 +336,19 @@ def _bootstrap(
     block = max(1, min(units.block, 4_000_000 // max(units.n if len(units) == units.n else len(units), 1)))
     drawn = np.concatenate(
         [
-            _evaluate(coefficients, units.weighted(_draw(units, min(block, replicates - start), rng)))
+            figures(units.weighted(_draw(units, min(block, replicates - start), rng)))
             for start in range(0, replicates, block)
         ]
     )
     undefined = np.isnan(drawn).sum(axis=0)
     beyond = tail(interval.level, units.n)
-    low, high = np.full((2, len(coefficients)), np.nan)
+    low, high = np.full((2, drawn.shape[1]), np.nan)
     some = undefined < replicates
     low[some], high[some] = np.nanquantile(drawn[:, some], [beyond, 1 - beyond], axis=0)
     return _Bounds(low, high, undefined, replicates, interval.method)
 
 
-def _draw(units: Units, replicates: int, rng: np.random.Generator) -> Ints:
+def _draw(units: Resampled[T], replicates: int, rng: np.random.Generator) -> Ints:
     """(replicates, u) how often each sort of unit is drawn."""
     n, sorts = units.n, len(units)
     if _MULTINOMIAL_STEPS * sorts < n:

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from stats.agreement.scale import places, points_of
 from stats.arrays import Array, Bools, Floats, Ints
 
 NA = -1
@@ -53,7 +54,7 @@ class PatternHistogram:
 
     def __post_init__(self) -> None:
         patterns, points = self.counts.shape
-        if points != _points(self.values).size:
+        if points != points_of(self.values).size:
             raise ValueError(f"{self.values.size} values for {points} points")
         if self.na.shape != (patterns,) or self.frequency.shape != (patterns,):
             raise ValueError(f"na and frequency must have {patterns} entries, as counts has")
@@ -72,7 +73,7 @@ class PatternHistogram:
         na: npt.ArrayLike | None = None,
     ) -> Self:
         """From patterns that were counted elsewhere."""
-        points = _points(values)
+        points = points_of(values)
         table = np.asarray(counts, dtype=np.int64).reshape(-1, points.size)
         return cls(
             values=points,
@@ -95,7 +96,7 @@ class PatternHistogram:
         `cluster` (n,) names the cluster of each rating's item. Raises ValueError for a rank off the
         scale, and for an item in two clusters.
         """
-        points = _points(values)
+        points = points_of(values)
         items, ranks = np.asarray(item, dtype=np.int64), np.asarray(rank, dtype=np.int64)
         if ranks.shape != items.shape:
             raise ValueError(f"{items.size} items and {ranks.size} ranks")
@@ -132,17 +133,16 @@ class PatternHistogram:
 
         `cluster` (n_items,) names the cluster of each item.
         """
-        points = _points(values)
+        points = points_of(values)
         matrix = np.asarray(scores, dtype=np.float64)
-        rank = np.searchsorted(points, matrix).clip(max=points.size - 1)
-        missing = np.isnan(matrix)
-        if not np.array_equal(points[rank][~missing], matrix[~missing]):
-            raise ValueError("a score is not a point of the axis")
+        given = ~np.isnan(matrix)
+        rank = np.full(matrix.shape, MISSING)
+        rank[given] = places(points, matrix[given]) + 1
         item = np.repeat(np.arange(len(matrix)), matrix.shape[1])
         return cls.from_ratings(
             values=points,
             item=item,
-            rank=np.where(missing, MISSING, rank + 1).ravel(),
+            rank=rank.ravel(),
             cluster=None if cluster is None else np.asarray(cluster)[item],
         )
 
@@ -257,15 +257,6 @@ def merge(histograms: Iterable[PatternHistogram]) -> PatternHistogram:
         pattern[np.concatenate([c.pattern + start for c, start in zip(clusters, starts, strict=False)])],
         np.concatenate([c.items for c in clusters]),
     )
-
-
-def _points(values: npt.ArrayLike) -> Floats:
-    points = np.asarray(values, dtype=np.float64)
-    if points.ndim != 1 or points.size < 2:
-        raise ValueError("an axis needs two points or more")
-    if not (np.diff(points) > 0).all():
-        raise ValueError("the values of points must be different and in ascending order")
-    return points
 
 
 def _numbered(names: Array) -> tuple[Ints, Ints]:
