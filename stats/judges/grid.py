@@ -76,6 +76,25 @@ class Grid:
         """(P, M) where both sides have a score. Every comparison is over these cells alone."""
         return ~(np.isnan(self.human) | np.isnan(self.judge))
 
+    def shared(self) -> Grid:
+        """The rows with a cell that both sides scored, and only such ratings: what a comparison is made of, and draws from."""
+        keep = self.both.any(axis=1)
+        ratings = None
+        if self.ratings is not None:
+            of = self.ratings
+            use = self.both[of.row, of.model]
+            number = np.cumsum(keep) - 1
+            ratings = Ratings(number[of.row[use]], of.model[use], of.rater[use], of.value[use])
+        return Grid(
+            self.human[keep],
+            self.judge[keep],
+            self.prompt[keep],
+            self.values,
+            ratings,
+            None if self.repeats is None else self.repeats[keep],
+            None if self.length is None else self.length[keep],
+        )
+
     @property
     def n_items(self) -> int:
         return int(self.both.sum())

@@ -1,0 +1,87 @@
+"""Figures of a comparison as functions of how often each row of prompts is drawn, so that all share their resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stats.agreement.intervals import Interval, Method
+from stats.arrays import Floats, Ints
+from stats.estimate import Reason, Result
+from stats.resampling import CLUSTER_BOOTSTRAP, Figures, draws, summarise
+
+_CELLS = 400_000
+"""Of weights that are held at once; what is computed from them is some times larger."""
+
+
+@dataclass(frozen=True)
+class FigureSet:
+    """k figures that are computed together.
+
+    `of`: weights (b, P) on rows to figures (b, k), NaN where one does not exist. `n` (k): items behind each. `why` (k):
+    the reason when there is none. `bounds`: what these figures cannot pass.
+    """
+
+    names: tuple[str, ...]
+    of: Figures
+    n: tuple[int, ...]
+    why: tuple[Reason, ...]
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.n) == len(self.why):
+            raise ValueError(
+                f"{len(self.names)} names, {len(self.n)} numbers of items, {len(self.why)} reasons"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def measure(
+    sets: Sequence[FigureSet],
+    prompt: Ints,
+    *,
+    interval: Interval = CLUSTER_BOOTSTRAP,
+    rng: np.random.Generator,
+) -> dict[str, Result]:
+    """Each figure of all sets with an interval over prompts, from the same resamples; `prompt` (P,) as in a Grid.
+
+    Intervals are percentiles of a bootstrap over prompts, whichever bootstrap or jackknife `interval` asks for; with
+    `Method.NONE` nothing is drawn.
+    """
+    names = [name for one in sets for name in one.names]
+    if len(names) != len(set(names)):
+        raise ValueError("two figures of one name")
+    if not names:
+        return {}
+
+    def figures(weights: Floats) -> Floats:
+        by_column = np.asfortranarray(weights)  # its transpose is contiguous, and that is what sets work on
+        return np.concatenate([one.of(by_column) for one in sets], axis=1)
+
+    replicates = 0 if interval.method is Method.NONE else interval.replicates
+    block = max(1, _CELLS // max(prompt.size, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        point, drawn = draws(figures, prompt, replicates=replicates, rng=rng, block=block)
+    found: dict[str, Result] = {}
+    start, units = 0, np.unique(prompt).size
+    for one in sets:
+        stop = start + len(one)
+        found |= zip(
+            one.names,
+            summarise(
+                point[start:stop],
+                drawn[:, start:stop],
+                n=one.n,
+                why=one.why,
+                units=units,
+                interval=interval,
+                bounds=one.bounds,
+            ),
+            strict=True,
+        )
+        start = stop
+    return found
