@@ -9,25 +9,22 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 
+from annotation.loading.items import ItemStore
 from annotation.loading.raters import RATERS, settle_raters
 from annotation.loading.rows import LONGEST_BATCH, SCORE
 from annotation.models import Batch, NAReason
 from annotation.models.batch import Purpose
-from projects.loading.fields import BadRow, plain
 from projects.loading.records import RatingRecord
-from projects.loading.store import Store
 from projects.models import Axis
-from projects.tables import BadCell, Message, Problem, as_number, as_text, is_empty, listed, quoted, say
+from projects.tables import BadCell, Problem, as_number, as_text, listed, quoted, say
 from projects.tables.messages import _
 
 TARGETS = "loading_rating_target"
 GROUPS = "loading_rating_group"
-#: The same axis under the name that LLM-jp's published layout has for it.
-SAME_AXIS = {"factuality": "accuracy", "detailedness": "detail"}
 MOST_POINTS_SHOWN = 12
 
 
-class RatingStore(Store):
+class RatingStore(ItemStore):
     kind = "ratings"
     order = 30
     staging = "loading_rating"
@@ -51,28 +48,22 @@ class RatingStore(Store):
         "sitting": "bigint",
     }
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._axes = _by_name(self.loading.axes)
-        self._points = {axis.pk: {point.value for point in axis.points.all()} for axis in self.loading.axes}
-        self._na_texts, self._na_numbers = _na(self.loading.options.na_values)
-
     # One row
 
     def staged(self, record: RatingRecord) -> Sequence[Any]:
-        axis = self._axis(record)
+        axis = self.axis_of(record, record.axis, record.axis_field)
         value, na_reason = self._score(record, axis)
         if record.purpose and record.purpose not in Purpose.values:
             purposes = listed(Purpose.values)
-            raise self._bad(
+            raise self.bad(
                 record,
                 "purpose",
                 say(_("“%(value)s” is none of: %(known)s."), value=quoted(record.purpose), known=purposes),
             )
         if record.occasion and record.occasion > 1 and record.purpose not in ("", Purpose.REPEAT):
-            raise self._bad(record, "purpose", say(_("Rating an item again has the purpose “repeat”.")))
+            raise self.bad(record, "purpose", say(_("Rating an item again has the purpose “repeat”.")))
         if record.seconds is not None and record.seconds < 0:
-            raise self._bad(record, "seconds", say(_("This is less than 0.")))
+            raise self.bad(record, "seconds", say(_("This is less than 0.")))
         return (
             record.prompt,
             record.model,
@@ -93,61 +84,33 @@ class RatingStore(Store):
             record.sitting,
         )
 
-    def _axis(self, record: RatingRecord) -> Axis:
-        if axis := self._axes.get(plain(record.axis)):
-            return axis
-        if not self.loading.axes:
-            raise self._bad(
-                record, "axis", say(_("The project has no rubric yet: say first what is asked of raters."))
-            )
-        reason = say(
-            _("The rubric has no axis “%(axis)s”; it has: %(axes)s."),
-            axis=quoted(record.axis),
-            axes=listed((axis.key for axis in self.loading.axes), 30),
-        )
-        raise self._bad(record, record.axis_field, reason)
-
     def _score(self, record: RatingRecord, axis: Axis) -> tuple[float | None, str | None]:
-        if self._says_cannot_judge(record.score):
+        if self.is_no_score(record.score):
             return None, self._reason(record, axis)
         if record.na_reason:
-            raise self._bad(
-                record, "na_reason", say(_("Here are both a score and a reason for having none."))
-            )
+            raise self.bad(record, "na_reason", say(_("Here are both a score and a reason for having none.")))
         try:
             value = as_number(record.score)
         except BadCell as bad:
             advice = bad.advice or say(
                 _("If it stands for “cannot judge”, say so (%(option)s)."), option=say("--na-value")
             )
-            raise self._bad(record, record.score_field, bad.reason, advice) from None
-        if value not in self._points[axis.pk]:
+            raise self.bad(record, record.score_field, bad.reason, advice) from None
+        if value not in self.points[axis.pk]:
             reason = say(
                 _("%(value)s is not on the scale of “%(axis)s”: %(points)s."),
                 value=quoted(as_text(record.score)),
                 axis=axis.key,
-                points=_shown(sorted(self._points[axis.pk])),
+                points=_shown(sorted(self.points[axis.pk])),
             )
-            raise self._bad(record, record.score_field, reason)
+            raise self.bad(record, record.score_field, reason)
         return value, None
-
-    def _says_cannot_judge(self, score: Any) -> bool:
-        if is_empty(score) or (isinstance(score, str) and not score.strip()):
-            return True
-        if isinstance(score, str) and score.strip() in self._na_texts:
-            return True
-        if not self._na_numbers or isinstance(score, bool):
-            return False
-        try:
-            return as_number(score) in self._na_numbers
-        except BadCell:
-            return False
 
     def _reason(self, record: RatingRecord, axis: Axis) -> str:
         reason = record.na_reason or NAReason.UNSPECIFIED.value
         if reason not in NAReason.values:
             known = listed(NAReason.values)
-            raise self._bad(
+            raise self.bad(
                 record,
                 "na_reason",
                 say(_("“%(value)s” is none of: %(known)s."), value=quoted(reason), known=known),
@@ -161,12 +124,6 @@ class RatingStore(Store):
                 Problem(said, record.row.place(record.score_field), record.score_field)
             )
         return reason
-
-    def _bad(
-        self, record: RatingRecord, field: str, reason: Message, advice: Message | None = None
-    ) -> BadRow:
-        column = self.column(self.loading.number_of(record.row.table), field)
-        return BadRow(Problem(reason, record.row.place(column), column, advice))
 
     # All rows
 
@@ -183,7 +140,7 @@ class RatingStore(Store):
             "annotation_assignment",
             "annotation_score",
         )
-        self._tell_unknown_items()
+        self.tell_unknown_items()
         settle_raters(self)
         self._resolve()
         self._tell_repeats()
@@ -197,47 +154,13 @@ class RatingStore(Store):
             self.count("ratings", created=created, unchanged=self.taken - created)
         self.run(f"DROP TABLE {TARGETS}, {GROUPS}, {RATERS}")
 
-    def _tell_unknown_items(self) -> None:
-        for file, line, prompt, model, sample, turn, prompt_id, model_id, response_id in self.found(
-            "SELECT l.file, l.line, l.prompt, l.model, l.sample, l.turn, p.id AS p, m.id AS m, r.id AS r"  # noqa: S608  # names are constants
-            f" FROM {self.staging} l {self._ITEM} WHERE i.id IS NULL ORDER BY l.n",
-            {"project": self.project.pk},
-        ):
-            if prompt_id is None:
-                self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
-            elif model_id is None:
-                self.error(file, line, "model", say(_("There is no model “%(name)s”."), name=quoted(model)))
-            elif response_id is None:
-                reason = say(
-                    _("There is no response of “%(model)s” to “%(prompt)s”, sample %(sample)s."),
-                    model=quoted(model),
-                    prompt=quoted(prompt),
-                    sample=sample,
-                )
-                self.error(file, line, "model", reason)
-            else:
-                reason = say(
-                    _("The response of “%(model)s” to “%(prompt)s” has no turn %(turn)s."),
-                    model=quoted(model),
-                    prompt=quoted(prompt),
-                    turn=turn,
-                )
-                self.error(file, line, "turn", reason)
-
-    _ITEM: ClassVar = (
-        " LEFT JOIN projects_prompt p ON p.project_id = %(project)s AND p.key = l.prompt"
-        " LEFT JOIN projects_languagemodel m ON m.project_id = %(project)s AND m.name = l.model"
-        " LEFT JOIN projects_response r ON r.prompt_id = p.id AND r.model_id = m.id AND r.sample = l.sample"
-        " LEFT JOIN projects_item i ON i.response_id = r.id AND i.turn = l.turn AND i.second_response_id IS NULL"
-    )
-
     def _resolve(self) -> None:
         """Each row with its item, its rater, and on which occasion that rater gave it."""
         self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
             " WITH resolved AS (SELECT l.n, l.axis_id, l.occasion, l.sitting, i.id AS item_id, k.member_id"
             f" FROM {self.staging} l JOIN {RATERS} k ON k.rater = l.rater AND k.is_position = l.is_position"
-            f" {self._ITEM} WHERE i.id IS NOT NULL),"
+            f" {self.ITEM} WHERE i.id IS NOT NULL),"
             " counted AS (SELECT n, axis_id, item_id, member_id, COALESCE(occasion, CASE"
             " WHEN NOT %(repeats)s THEN 1"
             " WHEN sitting IS NULL"
@@ -416,31 +339,6 @@ class RatingStore(Store):
             " JOIN annotation_assignment a ON a.item_id = t.item_id AND a.rater_id = t.member_id AND a.occasion = t.occasion"
             " WHERE t.score_id IS NULL ORDER BY a.id, t.axis_id"
         )
-
-
-def _by_name(axes: Sequence[Axis]) -> dict[str, Axis]:
-    """Axes by everything that a file may call them; keys before labels."""
-    found = {plain(axis.key): axis for axis in axes}
-    for axis in axes:
-        for label in (axis.label_ja, axis.label_en):
-            if label:
-                found.setdefault(plain(label), axis)
-    for theirs, ours in SAME_AXIS.items():
-        for name, other in ((theirs, ours), (ours, theirs)):
-            if name not in found and other in found:
-                found[name] = found[other]
-    return found
-
-
-def _na(values: Sequence[str]) -> tuple[set[str], set[float]]:
-    texts = {value.strip() for value in values}
-    numbers = set()
-    for text in texts:
-        try:
-            numbers.add(as_number(text))
-        except BadCell:
-            continue
-    return texts, numbers
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -61,6 +61,8 @@ class RatingRow(RowKind):
 
     @classmethod
     def is_meant(cls, filled: set[str]) -> bool:
+        if "judge" in filled and "rater" not in filled:  # scores of an automatic judge, which exports reads
+            return False
         return bool(filled & {"rater", "axis", "score"}) or any(name.startswith(SCORE) for name in filled)
 
     @staticmethod

@@ -36,6 +36,7 @@ CALLED = {
     "response": ("answer_text", "output", "generated", "completion", "回答", "応答", "出力", "生成文", "モデル出力", "回答文"),
     "model": ("model_id", "model_name", "system", "generator", "モデル", "モデル名", "システム"),
     "rater": ("annotator", "annotator_id", "rater_id", "worker", "worker_id", "user", "評価者", "評価者id", "作業者", "アノテータ", "アノテーター"),
+    "judge": ("evaluator", "ジャッジ", "自動評価器", "評価モデル"),
     "axis": ("criterion", "aspect", "metric", "観点", "評価軸", "軸", "評価項目", "項目"),
     "score": ("rating", "value", "評点", "点数", "スコア", "評価", "点"),
     "turn": ("turn_id", "ターン"),
@@ -82,6 +83,12 @@ ABOUT = {
     "seconds": _("time spent, in seconds"),
     "flagged": _("whether it was flagged"),
     "batch": _("the batch it was rated in"),
+    "judge": _("the automatic judge"),
+    "repeat": _("which time the judge was asked"),
+    "failure": _("why the judge gave no score"),
+    "reason": _("what the judge said for its score"),
+    "judge_prompt": _("the judge’s prompt, or its name"),
+    "response_sha256": _("SHA-256 of the text that the judge saw"),
 }
 
 

@@ -14,6 +14,7 @@ from django.db import connection
 from django.urls import reverse
 
 from annotation.services import claim_next
+from exports.models import JudgeRun, JudgeScore
 from tests import walk
 from tests.factories import (
     create_batch,
@@ -70,6 +71,12 @@ def study():
         seat = batch.assignments.get(item=item, seat=1)
         rate(seat, other, {"relevance": 5})
         type(seat).objects.filter(pk=seat.pk).update(comment="comment-of-another-rater")
+    axis = project.current_rubric().axes.get()
+    run = JudgeRun.objects.create(project=project, name="Nishikigoi-judge")
+    JudgeScore.objects.bulk_create(
+        JudgeScore(run=run, item=item, axis=axis, value=4.321, reason="reason-of-a-judge")
+        for item in project.items.all()
+    )
     rater = create_member(project, user=create_user(username="me"))
     rate(batch.assignments.empty().first(), rater, {"relevance": 2})
     claim_next(rater=rater)
@@ -93,6 +100,9 @@ def secrets(other):
         other.pseudonym,
         "987654321",
         "gold",
+        "Nishikigoi-judge",
+        "4.321",
+        "reason-of-a-judge",
     ]
 
 

@@ -224,7 +224,7 @@ class RowsFormat(Format):
     """Rows of our own."""
 
     name = "hyotei"
-    about = _("Hyotei’s own rows: prompts, responses, ratings, one or several of them per row")
+    about = _("Hyotei’s own rows: prompts, responses, ratings, judge scores, one or several of them per row")
     #: Set by `only`.
     kinds: ClassVar[tuple[type[RowKind], ...]] = ()
 
