@@ -11,9 +11,11 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from annotation.demo import loading
+from annotation.demo.judges import JUDGES
 from annotation.demo.simulation import AXES, EXCEPTIONS, QUALITY, REMARKS, SimulatedRaters
 from annotation.models import Assignment, Batch, Score
 from annotation.services import claim_next
+from exports.models import JudgeRun
 from projects import demo
 from projects.models import Item, Member, Project, Prompt, User
 from projects.rubric_files import presets, read_rubric
@@ -157,6 +159,16 @@ def test_ratings_of_the_demo_lie_in_the_past_one_after_the_other(project):
         done = list(rater.assignments.submitted().order_by("submitted_at"))
         assert all(a.opened_at < a.submitted_at for a in done)
         assert all(a.submitted_at <= b.opened_at for a, b in itertools.pairwise(done))
+
+
+def test_simulated_judges_scored_everything_and_say_that_they_are_simulated(project):
+    runs = JudgeRun.objects.filter(project=project)
+
+    assert [run.name for run in runs] == [judge.name for judge in JUDGES]
+    assert all(run.name.endswith("-simulated") for run in runs)
+    for run, judge in zip(runs, JUDGES, strict=True):
+        assert run.scores.count() == Item.objects.filter(project=project).count() * 5 * judge.repeats
+        assert run.scores.exclude(failure=None).exists()
 
 
 def test_making_the_demo_again_asks_whether_it_is_there_and_changes_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,7 +69,7 @@ def agreement(
     for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
         batches.setdefault(rubric, []).append(pk)
 
-    found = _axes(project, batches)
+    found = axes_of(project, batches or _newest(project))
     members = dict(Member.objects.filter(project=project).values_list("pk", "kind"))
     positions = {pk for pk, kind in members.items() if kind == Member.Kind.POSITION}
     counted = read(
@@ -100,12 +101,16 @@ def agreement(
     )
 
 
-def _axes(project: Project, batches: dict[int, list[int]]) -> list[tuple[Axis, tuple[int, ...], Scale]]:
-    """Axes of the rubrics in use, newest version first; those that differ in points or kind stand apart."""
-    rubrics = project.rubrics.filter(pk__in=batches).order_by("-number")
-    if not batches and (current := project.current_rubric()):
-        rubrics = project.rubrics.filter(pk=current.pk)
-    numbers = dict(rubrics.values_list("pk", "number"))
+def _newest(project: Project) -> list[int]:
+    """Without a batch, nobody has used a rubric: the axes are those of the newest."""
+    current = project.current_rubric()
+    return [current.pk] if current else []
+
+
+def axes_of(project: Project, rubrics: Iterable[int]) -> list[tuple[Axis, tuple[int, ...], Scale]]:
+    """Axes of these rubrics, newest version first, with the versions that have them; those that differ in points or
+    kind stand apart."""
+    numbers = dict(project.rubrics.filter(pk__in=list(rubrics)).values_list("pk", "number"))
     same: dict[tuple[object, ...], tuple[Axis, list[int], Scale]] = {}
     axes = Axis.objects.filter(rubric__in=numbers).prefetch_related("points")
     for axis in axes.order_by("-rubric__number", "position"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from django.contrib.auth.models import Permission
@@ -14,12 +16,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation import services
+from annotation.demo.judges import Judged, judge_rows
 from annotation.demo.simulation import SimulatedRaters
 from annotation.models import Assignment, Batch, NAReason
 from projects import demo
 from projects.accounts import next_pseudonym
 from projects.loading import load
-from projects.models import Member, Project, User
+from projects.models import Item, Member, Project, User
 from projects.rubric_files import make_project, read_rubric
 
 SLUG = "demo"
@@ -81,8 +84,9 @@ def load_demo() -> bool:
     _may_make_projects(people["coordinator"])
     simulated = [_simulated_rater(project) for _ in range(SIMULATED)]
     load(project=project, files=[Path(demo.__path__[0]) / "prompts_and_responses.jsonl"])
-    _first_round(project, simulated, by=people["coordinator"].user)
-    _second_round(project, people, simulated)
+    first = _first_round(project, simulated, by=people["coordinator"].user)
+    second = _second_round(project, people, simulated)
+    _judges(project, first, second)
     return True
 
 
@@ -123,7 +127,7 @@ def _simulated_rater(project: Project) -> Member:
     )
 
 
-def _first_round(project: Project, raters: Sequence[Member], by: User | None) -> None:
+def _first_round(project: Project, raters: Sequence[Member], by: User | None) -> SimulatedRaters:
     """A finished batch: planned seats, all of them rated, closed."""
     batch = services.make_batch(
         project=project,
@@ -143,9 +147,12 @@ def _first_round(project: Project, raters: Sequence[Member], by: User | None) ->
         _rate(seat, minds, raters.index(seat.rater))
     services.close(batch=batch)
     _backdate(batch, begin=timezone.now() - timedelta(days=12), days=4)
+    return minds
 
 
-def _second_round(project: Project, people: dict[str, Member], simulated: Sequence[Member]) -> None:
+def _second_round(
+    project: Project, people: dict[str, Member], simulated: Sequence[Member]
+) -> SimulatedRaters:
     """A batch under way: some have begun, and there are seats for whoever logs in."""
     batch = services.make_batch(
         project=project,
@@ -169,6 +176,26 @@ def _second_round(project: Project, people: dict[str, Member], simulated: Sequen
     for rater, key in kept.items():
         services.open_seat(rater=rater, key=key)
     _backdate(batch, begin=timezone.now() - timedelta(days=2), days=1)
+    return minds
+
+
+def _judges(project: Project, first: SimulatedRaters, second: SimulatedRaters) -> None:
+    """Scores of simulated judges, loaded from a file as those of real ones are."""
+    items = [
+        Judged(
+            prompt=item.prompt.key,
+            model=item.response.model.name,
+            turn=item.turn,
+            length=len(item.response.turns[item.turn - 1]),
+            minds=first if item.prompt.category in FIRST_ROUND else second,
+        )
+        for item in Item.objects.filter(project=project).select_related("prompt", "response__model")
+    ]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "simulated_judges.jsonl"
+        rows = (json.dumps(row, ensure_ascii=False) for row in judge_rows(items, seed=SEED))
+        path.write_text("\n".join(rows), encoding="utf-8")
+        load(project=project, files=[path])
 
 
 def _keep_seat(rater: Member, batch: Batch, prompt: str, model: str) -> uuid.UUID:
