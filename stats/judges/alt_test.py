@@ -265,9 +265,10 @@ def _outcome(
     used = np.isin(duels.rater, duels.tested)
     position = np.searchsorted(duels.tested, duels.rater[used])
     sizes = np.bincount(position)
+    rows, row = np.unique(duels.row[used], return_inverse=True)
     figures = bootstrap_prompts(
-        _Shares(duels.row[used], position, duels.judge[used], duels.human[used], len(grid.prompt)),
-        grid.prompt,
+        _Shares(row, position, duels.judge[used], duels.human[used], rows.size),
+        grid.prompt[rows],
         n=[duels.items, *np.repeat(sizes, 3).tolist()],
         why=Reason.NOT_ENOUGH,
         interval=interval,

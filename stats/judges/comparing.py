@@ -43,7 +43,7 @@ def on_shared_cells(grids: Sequence[Grid]) -> list[Grid]:
             human=np.where(shared, grid.human, np.nan),
             judge=np.where(shared, grid.judge, np.nan),
             repeats=None if grid.repeats is None else np.where(shared[:, :, None], grid.repeats, np.nan),
-        )
+        ).shared()
         for grid in grids
     ]
 
@@ -116,7 +116,7 @@ def compare_judges(
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.concatenate([one.of(weights) for one in everything], axis=1)
 
-    point, drawn = draws(figures, prompt, replicates=interval.replicates, rng=rng)
+    point, drawn = draws(figures, prompt, replicates=interval.replicates if prompt.size else 0, rng=rng)
     k, units = len(names[0]), np.unique(prompt).size
     value = dict(zip(judges, point.reshape(-1, k), strict=True))
     columns = dict(zip(judges, np.split(drawn, len(judges), axis=1), strict=True))
@@ -265,7 +265,7 @@ def perm_both(
     second: Floats,
     statistic: Statistic,
     *,
-    permutations: int = 10_000,
+    permutations: int = 2_000,
     rng: np.random.Generator,
     prompt: Ints | None = None,
 ) -> Significance | Undefined:

@@ -129,6 +129,8 @@ def test_one_prompt_tells_no_judges_apart():
 
 
 def test_no_judges_and_one_judge_compare_with_nobody():
+    nobody = compared({"a": Mean(np.empty(0)), "b": Mean(np.empty(0))}).differences
+    assert [one.difference for one in nobody] == [Undefined(Reason.NO_DATA, 0)]
     assert compare_judges({}, np.arange(3), rng=np.random.default_rng(1)).differences == ()
     assert compared({"a": Mean(np.arange(5.0))}).top == {"mean": ("a",)}
 
@@ -143,9 +145,11 @@ def test_judges_are_compared_where_all_of_them_have_scores():
     repeats = rng.normal(size=(60, 5, 2))
     one, other = Grid.of(truth, truth + 1), replace(Grid.of(truth, truth), repeats=repeats)
     one.judge[3, 1] = other.judge[4, 2] = np.nan
+    one.judge[9] = np.nan
     a, b = on_shared_cells([one, other])
-    assert a.n_items == b.n_items == 298
+    assert a.n_items == b.n_items == 293
     assert np.array_equal(a.both, b.both)
+    assert (len(a.prompt), a.n_prompts) == (59, 59)
     assert np.isnan(b.repeats[3, 1]).all()
 
 
@@ -173,7 +177,7 @@ def test_the_published_williams_tests(vectors, judges):
 def test_the_published_permutation_test(vectors, judges):
     wanted = vectors["meta/williams-and-permutation"]["expected"]["perm_both_10000"]
     human, a, b = judges
-    found = perm_both(a, b, pearson_with(human, "none"), rng=np.random.default_rng(1))
+    found = perm_both(a, b, pearson_with(human, "none"), permutations=10_000, rng=np.random.default_rng(1))
     assert found.statistic == pytest.approx(wanted["delta"], abs=1e-9)
     assert found.p == pytest.approx(wanted["p"], abs=5e-4)
     assert (found.n, found.draws) == (24, 10_000)
