@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """Groups of raters without any item in common: nothing compares one group with the other."""
     SEPARATED = "separated"
     """Some models beat all others, always: no finite strengths (Bradley-Terry)."""
+    NOT_COMPARED = "not_compared"
+    """Some models never met the others, neither directly nor through third ones."""
     ANONYMOUS = "anonymous"
     """Raters are positions in a list, and the figure needs persons."""
     NO_DATA = "no_data"

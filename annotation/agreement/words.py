@@ -27,6 +27,7 @@ REASONS: dict[Reason, Promise] = {
     Reason.INCOMPLETE: _("some rater left some item out"),
     Reason.NOT_CONNECTED: _("some raters share no item with the others"),
     Reason.SEPARATED: _("a model wins or loses always, so its strength has no limit"),
+    Reason.NOT_COMPARED: _("some models were never compared with the others"),
     Reason.ANONYMOUS: _("the raters are positions in a list, not persons"),
     Reason.NO_DATA: _("what it is made of was not collected"),
     Reason.NO_SEPARATED_PAIR: _("people tell no two models apart with confidence"),
