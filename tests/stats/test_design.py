@@ -215,12 +215,12 @@ def test_a_rater_who_shares_nothing_is_a_group_of_their_own():
 
 
 def test_a_large_design_takes_a_sparse_solver_to_the_same_eigenvalue(monkeypatch):
-    from stats import design
+    from stats.design import soundness
 
     rng = np.random.default_rng(0)
     seats = np.array([rng.choice(60, 3, replace=False) for _ in range(1000)])
     exact = health(seats=seats, item_models=np.zeros(1000, int), n_raters=60).connectivity
-    monkeypatch.setattr(design, "_DENSE", 10)
+    monkeypatch.setattr(soundness, "_DENSE", 10)
     assert health(seats=seats, item_models=np.zeros(1000, int), n_raters=60).connectivity == pytest.approx(
         exact, abs=1e-8
     )

@@ -1,4 +1,4 @@
-"""Who rates what: assignments that are balanced and connected, and how healthy a design is.
+"""Who rates what: assignments that are balanced and connected.
 
 Raters differ in severity, so each should rate every model equally often, and overlap with many
 others rather than with one fixed partner: severities can only be compared along shared items. A
@@ -8,21 +8,13 @@ greedy rule comes as near to that as exact block designs would, and always exist
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import scipy.sparse as sp
-
 from stats.arrays import Bools, Floats, Ints
 
 NOBODY = -1
-
-_DENSE = 1000
-"""Up to so many raters, a dense eigenvalue problem is the quicker."""
 
 
 def balanced_assignment(
@@ -45,7 +37,7 @@ def balanced_assignment(
     of raters shares items when there are enough of them. Ties are broken by `rng`. Raises ValueError,
     saying why, if an item has too few raters left.
     """
-    models = _indices(item_models, "item_models")
+    models = indices(item_models, "item_models")
     return _assign(
         [*models[:, None]],
         raters_per_item,
@@ -71,7 +63,7 @@ def side_by_side_assignment(
     light of each other, and are linked more weakly. Loads are equal within one prompt's items.
     `item_prompts` (n_items,) indices of prompts; otherwise as `balanced_assignment`.
     """
-    prompts, models = _indices(item_prompts, "item_prompts"), _indices(item_models, "item_models")
+    prompts, models = indices(item_prompts, "item_prompts"), indices(item_models, "item_models")
     if prompts.shape != models.shape:
         raise ValueError(f"{prompts.size} prompts and {models.size} models for the items")
     names, prompts = np.unique(prompts, return_inverse=True)
@@ -267,11 +259,11 @@ class _Table:
         return best[1], best[2]
 
 
-def _indices(numbers: npt.ArrayLike, name: str) -> Ints:
-    indices = np.asarray(numbers, dtype=np.int64).reshape(-1)
-    if indices.size and indices.min() < 0:
+def indices(numbers: npt.ArrayLike, name: str) -> Ints:
+    found = np.asarray(numbers, dtype=np.int64).reshape(-1)
+    if found.size and found.min() < 0:
         raise ValueError(f"{name} must be indices, 0 or more")
-    return indices
+    return found
 
 
 def _pairs(pairs: npt.ArrayLike | None, name: str, n_items: int, n_raters: int) -> Ints:
@@ -280,92 +272,3 @@ def _pairs(pairs: npt.ArrayLike | None, name: str, n_items: int, n_raters: int) 
     if table.size and (table.min() < 0 or (table.max(axis=0) >= [n_items, n_raters]).any()):
         raise ValueError(f"{name} names an item or a rater that there is not")
     return table
-
-
-# Health
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How well a design holds together, counting the seats that are taken."""
-
-    n_raters: int
-    """Raters with an item."""
-    load: tuple[int, int]
-    """Items of the least and the most busy of them."""
-    rater_model: tuple[int, int]
-    """The fewest and the most items of one model that one of them has."""
-    n_pairs: int
-    """Pairs of these raters."""
-    empty_pairs: int
-    """Pairs that share no item."""
-    shared: tuple[int, int]
-    """Items that a pair shares, at least and at most."""
-    components: int
-    """Groups of raters without any link between them; severities compare within a group only."""
-    connectivity: float | None
-    """Second eigenvalue of the normalised Laplacian of the graph of shared items: 0 if it falls
-    apart, near 1 if everybody is linked with everybody; None with fewer than two raters."""
-
-    @property
-    def connected(self) -> bool:
-        return self.components == 1
-
-
-def health(*, seats: npt.ArrayLike, item_models: npt.ArrayLike, n_raters: int) -> Health:
-    """Of `seats` (n_items, m): raters by index, `NOBODY` where a seat is empty."""
-    # Here and not above: handing out seats needs none of SciPy's 50 MB.
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import connected_components
-
-    table = np.asarray(seats, dtype=np.int64)
-    models = _indices(item_models, "item_models")
-    if table.ndim != 2 or len(table) != len(models):
-        raise ValueError("seats must have one row per item")
-    item, _ = np.nonzero(table != NOBODY)
-    rater = table[table != NOBODY]
-    if rater.size and (rater.min() < 0 or rater.max() >= n_raters):
-        raise ValueError("seats names a rater that there is not")
-    rates = sp.csr_array((np.ones(len(item)), (rater, item)), shape=(n_raters, len(table)))
-    load = np.bincount(rater, minlength=n_raters)
-    busy = np.flatnonzero(load)
-    if busy.size == 0:
-        return Health(0, (0, 0), (0, 0), 0, 0, (0, 0), 0, None)
-    wrote = sp.csr_array((np.ones(len(models)), (np.arange(len(models)), models)))
-    per_model = (rates @ wrote).toarray()[busy][:, np.unique(models)]
-    links = (rates @ rates.T).tolil()
-    links.setdiag(0)
-    links = sp.csr_array(links)[busy][:, busy]
-    pairs = links.toarray()[np.triu_indices(busy.size, 1)] if busy.size > 1 else np.zeros(1)
-    return Health(
-        n_raters=int(busy.size),
-        load=(int(load[busy].min()), int(load[busy].max())),
-        rater_model=(int(per_model.min()), int(per_model.max())),
-        n_pairs=busy.size * (busy.size - 1) // 2,
-        empty_pairs=int((pairs == 0).sum()) if busy.size > 1 else 0,
-        shared=(int(pairs.min()), int(pairs.max())),
-        components=int(connected_components(links, directed=False, return_labels=False)),
-        connectivity=_second_eigenvalue(links),
-    )
-
-
-def _second_eigenvalue(links: sp.csr_array) -> float | None:
-    """Of I - D^-1/2 W D^-1/2, W the items shared and D their sums; a rater without links counts as cut off."""
-    import scipy.sparse as sp
-    from scipy.linalg import eigh
-    from scipy.sparse.linalg import eigsh
-
-    n = links.shape[0]
-    if n < 2:
-        return None
-    degree = np.asarray(links.sum(axis=1)).reshape(-1)
-    if (degree == 0).any():
-        return 0.0
-    scale = sp.dia_array((degree**-0.5, 0), shape=(n, n))
-    adjacency = scale @ links @ scale
-    if n <= _DENSE:
-        second = float(eigh(adjacency.toarray(), eigvals_only=True, subset_by_index=[n - 2, n - 2])[0])
-    else:
-        start = np.ones(n) + np.arange(n) / n  # a fixed one: the same design gives the same number
-        second = float(np.sort(eigsh(adjacency, k=2, which="LA", v0=start, return_eigenvectors=False))[0])
-    return max(0.0, 1 - second)
