@@ -17,7 +17,7 @@ Theme = Literal["light", "dark"]
 DATA = "alpha"
 ROW = 44
 WIDTH = 640
-_INK: dict[Theme, dict[str, str]] = {
+INK: dict[Theme, dict[str, str]] = {
     "light": {"ink": "#474f57", "strong": "#1a1e22", "accent": "#1f4f8f", "line": "#dddcd5", "hush": "#5f6770", "paper": "#ffffff"},
     "dark": {"ink": "#b4bcc4", "strong": "#e6e8ea", "accent": "#93b9ef", "line": "#2f353b", "hush": "#97a1ab", "paper": "#1a1e22"},
 }  # fmt: skip
@@ -49,7 +49,7 @@ def alpha_spec(*, words: Mapping[str, str], theme: Theme = "light") -> dict[str,
     """
     import altair as alt
 
-    ink = _INK[theme]
+    ink = INK[theme]
     rows = alt.Chart(alt.NamedData(name=DATA))
     y = alt.Y(
         "axis:N",
@@ -87,7 +87,15 @@ def alpha_spec(*, words: Mapping[str, str], theme: Theme = "light") -> dict[str,
         .encode(x="alpha:Q", y=y, text=alt.Text("alpha:Q", format=".2f"))
         .transform_filter("isValid(datum.alpha)"),
     ).properties(width=WIDTH, height=alt.Step(ROW), title=words["title"], description=words["description"])
-    config = {
+    spec: dict[str, Any] = drawn.to_dict()
+    spec["config"] = look(theme)
+    return spec
+
+
+def look(theme: Theme) -> dict[str, Any]:
+    """Vega-Lite's config: colours and letters as the pages have them."""
+    ink = INK[theme]
+    return {
         "background": None,
         "font": _FONT,
         "view": {"stroke": None},
@@ -102,9 +110,6 @@ def alpha_spec(*, words: Mapping[str, str], theme: Theme = "light") -> dict[str,
             "tickColor": ink["line"],
         },
     }
-    spec: dict[str, Any] = drawn.to_dict()
-    spec["config"] = config
-    return spec
 
 
 def plot_height(rows: int) -> int:
@@ -124,7 +129,7 @@ def with_data(spec: dict[str, Any], rows: list[AlphaRow]) -> dict[str, Any]:
 
 def on_paper(spec: dict[str, Any], theme: Theme = "light") -> dict[str, Any]:
     """The same with a background, for a file that stands by itself."""
-    return spec | {"config": spec["config"] | {"background": _INK[theme]["paper"], "padding": 16}}
+    return spec | {"config": spec["config"] | {"background": INK[theme]["paper"], "padding": 16}}
 
 
 def svg(spec: dict[str, Any]) -> str:
