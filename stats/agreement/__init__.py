@@ -23,6 +23,8 @@ from stats.agreement.intervals import ITEM_JACKKNIFE, Interval, Method, estimate
 from stats.agreement.pairs import Pair, cohen_kappa, pair, pair_table, pair_tables, quadratic_kappa, tau_b
 from stats.agreement.panel import FEW_ITEMS, METRICS, Kind, Panel, little_variation, panel
 from stats.agreement.patterns import MISSING, NA, Clusters, PatternHistogram, merge
+from stats.agreement.systems import SystemReliability, system_reliability
+from stats.agreement.two_way import TwoWay, icc_two_way
 
 __all__ = [
     "EXACT",
@@ -44,6 +46,8 @@ __all__ = [
     "Pair",
     "Panel",
     "PatternHistogram",
+    "SystemReliability",
+    "TwoWay",
     "Weights",
     "alpha",
     "bp",
@@ -51,6 +55,7 @@ __all__ = [
     "estimate",
     "estimate_all",
     "gwet",
+    "icc_two_way",
     "little_variation",
     "merge",
     "pair",
@@ -59,5 +64,6 @@ __all__ = [
     "panel",
     "quadratic_kappa",
     "spearman_brown",
+    "system_reliability",
     "tau_b",
 ]
