@@ -69,6 +69,29 @@ class PairCounts(NamedTuple):
         """
         return ratio(self.concordant + self.tied_both, self.pairs)
 
+    def total(self) -> PairCount:
+        """Over all groups together."""
+        both = self.tied_both
+        parts = (self.concordant, self.discordant, self.tied_x - both, self.tied_y - both, both)
+        return PairCount(*(round(float(np.sum(part))) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class PairCount:
+    """How many pairs of which sort, x being people and y the judge."""
+
+    concordant: int
+    discordant: int
+    tied_human: int
+    """Only for people."""
+    tied_judge: int
+    """Only for the judge."""
+    tied_both: int
+
+    @property
+    def pairs(self) -> int:
+        return self.concordant + self.discordant + self.tied_human + self.tied_judge + self.tied_both
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -79,6 +102,20 @@ class Margin:
     """(K, P) how many things of a row have the value."""
     start: Ints
     """(g,) where each group begins."""
+
+    @classmethod
+    def of(cls, code: Ints, *, row: Ints, rows: int, group: Ints) -> tuple[Margin, Ints]:
+        """From the code, row and group of each thing (n,), no group being empty; and the codes (K,) of the values."""
+        wide = int(code.max(initial=0)) + 1
+        kept, where = np.unique(group * wide + code, return_inverse=True)
+        table = sp.coo_array((np.ones(code.size), (where, row)), shape=(kept.size, rows)).tocsr()
+        groups = kept // wide
+        return cls(groups, table, np.flatnonzero(np.diff(groups, prepend=-1))), kept % wide
+
+    def find(self, codes: Ints, group: Ints, code: Ints) -> Ints:
+        """Where the value `code` of `group` is; `codes` (K,) as they came with the margin."""
+        wide = int(max(codes.max(initial=0), code.max(initial=0))) + 1
+        return np.searchsorted(self.group * wide + codes, group * wide + code).astype(np.int64)
 
     def counts(self, weights: Floats) -> Floats:
         """(K, b)"""
@@ -134,13 +171,7 @@ class Joint:
         return margin, code // wide, code % wide
 
     def _margin(self, code: Ints) -> tuple[Margin, Ints]:
-        _, place = self._used
-        wide = int(code.max(initial=0)) + 1
-        kept, where = np.unique(place * wide + code, return_inverse=True)
-        table = sp.coo_array((np.ones(code.size), (where, self.row)), shape=(kept.size, self.rows)).tocsr()
-        group = kept // wide
-        start = np.flatnonzero(np.diff(group, prepend=-1))
-        return Margin(group, table, start), kept % wide
+        return Margin.of(code, row=self.row, rows=self.rows, group=self._used[1])
 
     @cached_property
     def _sides(self) -> tuple[tuple[Margin, Ints], tuple[Margin, Ints]]:
@@ -149,8 +180,7 @@ class Joint:
         found = []
         for thing, cell in zip(self._codes, (x, y), strict=True):
             margin, code = self._margin(thing)
-            wide = int(thing.max(initial=0)) + 1
-            found.append((margin, np.searchsorted(margin.group * wide + code, cells.group * wide + cell)))
+            found.append((margin, margin.find(code, cells.group, cell)))
         return found[0], found[1]
 
     def _spread(self, found: Floats, empty: float = np.nan) -> Floats:

@@ -25,7 +25,7 @@ from stats.arrays import Bools, Floats
 from stats.estimate import Reason, Result
 from stats.judges.figures import FigureSet, measure
 from stats.judges.grid import Grid
-from stats.judges.joint import Joint
+from stats.judges.joint import Joint, PairCount, PairCounts
 from stats.judges.moments import Moments, ratio
 from stats.judges.tables import row_order, row_pearson
 from stats.resampling import CLUSTER_BOOTSTRAP, Figures
@@ -56,60 +56,102 @@ def correlations(
 ) -> Correlations:
     """Pearson, Spearman and Kendall's tau-b at one level."""
     grid = grid.shared()
-    figures, groups = level_figures(grid, level)
-    found = measure([figures], grid.prompt, interval=interval, rng=rng)
-    return gathered(found, level, groups)
+    at = at_level(grid, level)
+    return at.correlations(measure([at.figures], grid.prompt, interval=interval, rng=rng))
 
 
-def gathered(found: dict[str, Result], level: Level, groups: tuple[int, int]) -> Correlations:
-    """From figures named as `level_figures` names them."""
-    pearson, spearman, kendall = (found[f"{level}.{name}"] for name in COEFFICIENTS)
-    return Correlations(level, pearson, spearman, kendall, *groups)
+@dataclass(frozen=True)
+class AtLevel:
+    """Everything about order at one level: three coefficients, acc23 and tau23 as functions of weights.
 
-
-def level_figures(grid: Grid, level: Level) -> tuple[FigureSet, tuple[int, int]]:
-    """The three coefficients as functions of weights, named `<level>.<coefficient>`; groups used and dropped.
-
-    `grid` as it comes from `Grid.shared`.
+    They are named `<level>.pearson`, `.spearman`, `.kendall`, `.acc23` and `.tau23`.
     """
-    row, model = np.nonzero(grid.both)
-    x, y, rows = grid.human[row, model], grid.judge[row, model], len(grid.human)
 
-    def of_items(weights: Floats) -> list[Floats]:
-        return [moments.sums(weights).pearson, joint.spearman(weights), joint.pair_counts(weights).tau_b]
+    level: Level
+    figures: FigureSet
+    groups: int
+    dropped: int
+    counts: PairCount
 
+    def correlations(self, found: dict[str, Result]) -> Correlations:
+        return Correlations(
+            self.level,
+            found[f"{self.level}.pearson"],
+            found[f"{self.level}.spearman"],
+            found[f"{self.level}.kendall"],
+            self.groups,
+            self.dropped,
+        )
+
+
+def at_level(grid: Grid, level: Level) -> AtLevel:
+    """`grid` as it comes from `Grid.shared`."""
+    counts: PairCounts
+    of: Figures
     match level:
-        case "none":
-            moments, joint = Moments.of(x, y, row=row, rows=rows), Joint.of(x, y, row=row, rows=rows)
-            of = _mean_over_groups(of_items)
-            groups, used = min(grid.n_items, 1), _defined(of_items, rows)
-        case "sys":
-            m = grid.human.shape[1]
-            moments = Moments.of(x, y, row=row, rows=rows, group=model, groups=m)
-            joint = Joint.of(x, y, row=row, rows=rows, group=model, groups=m)
-            of = _mean_over_groups(of_items)
-            groups, used = grid.n_models, _defined(of_items, rows)
+        case "none" | "sys":
+            find = _of_items(grid, by_model=level == "sys")
+            first, counts = find(np.ones((1, len(grid.human))))
+            groups, has = (grid.n_models if level == "sys" else min(grid.n_items, 1)), first[0]
+
+            def of(weights: Floats) -> Floats:
+                return np.column_stack([mean_of_known(found) for found in find(weights)[0]])
+
         case "item":
-            of_rows = _of_rows(grid.human, grid.judge, grid.both)
-            of = _mean_over_rows(of_rows)
-            groups, used = int(grid.both.any(axis=1).sum()), int(np.isfinite(of_rows[:, 0]).sum())
+            per_row, counts = _of_rows(grid.human, grid.judge, grid.both)
+            groups, has = len(grid.human), per_row[:, 0]
+            of = mean_over_rows(per_row)
         case "system":
-            of = _of_means(grid)
-            groups, used = min(grid.n_items, 1), _defined(lambda weights: [of(weights)[:, :1]], rows)
-    figures = FigureSet(
-        names=tuple(f"{level}.{name}" for name in COEFFICIENTS),
-        of=of,
-        n=(grid.n_items,) * 3,
-        why=(why_none(grid, level),) * 3,
-        bounds=(-1, 1),
+            first_row, counts = _of_rows(*system_means(grid, np.ones((1, len(grid.human)))))
+            groups, has = min(grid.n_items, 1), first_row[:, 0]
+
+            def of(weights: Floats) -> Floats:
+                return _of_rows(*system_means(grid, weights))[0]
+
+    def with_tau23(weights: Floats) -> Floats:
+        found = of(weights)
+        return np.column_stack([found, 2 * found[:, 3] - 1])
+
+    with_correlation = int(np.isfinite(has).sum())
+    n, why = grid.n_items, why_none(grid, level)
+    return AtLevel(
+        level=level,
+        figures=FigureSet(
+            names=tuple(f"{level}.{name}" for name in (*COEFFICIENTS, "acc23", "tau23")),
+            of=with_tau23,
+            n=(n,) * 5,
+            why=(why,) * 5,
+            bounds=(-1, 1),
+        ),
+        groups=with_correlation,
+        dropped=groups - with_correlation,
+        counts=counts.total(),
     )
-    return figures, (used, groups - used)
 
 
-def _defined(of: Callable[[Floats], list[Floats]], rows: int) -> int:
-    """Groups with a first coefficient."""
+def _of_items(grid: Grid, *, by_model: bool) -> Callable[[Floats], tuple[list[Floats], PairCounts]]:
+    """Weights to the three coefficients and acc23 of each group, each (g, b), and its pairs."""
+    row, model = np.nonzero(grid.both)
+    x, y, (rows, models) = grid.human[row, model], grid.judge[row, model], grid.human.shape
+    group, groups = (model, models) if by_model else (np.zeros_like(model), 1)
+    moments = Moments.of(x, y, row=row, rows=rows, group=group, groups=groups)
+    joint = Joint.of(x, y, row=row, rows=rows, group=group, groups=groups)
+
+    def find(weights: Floats) -> tuple[list[Floats], PairCounts]:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pairs = joint.pair_counts(weights)
+            pearson = moments.sums(weights).pearson
+            return [pearson, joint.spearman(weights), pairs.tau_b, pairs.accuracy], pairs
+
+    return find
+
+
+def _of_rows(x: Floats, y: Floats, present: Bools) -> tuple[Floats, PairCounts]:
+    """(n, 4) the coefficients and acc23 across the models of each row, and its pairs."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return int(np.isfinite(of(np.ones((1, rows)))[0]).sum())
+        spearman, pairs = row_order(x, y, present)
+        pearson = row_pearson(x, y, present)
+        return np.column_stack([pearson, spearman, pairs.tau_b, pairs.accuracy]), pairs
 
 
 def system_means(grid: Grid, weights: Floats) -> tuple[Floats, Floats, Bools]:
@@ -123,29 +165,7 @@ def system_means(grid: Grid, weights: Floats) -> tuple[Floats, Floats, Bools]:
     return human / safe, judge / safe, count > 0
 
 
-def _of_means(grid: Grid) -> Figures:
-    def of(weights: Floats) -> Floats:
-        return _of_rows(*system_means(grid, weights))
-
-    return of
-
-
-def _of_rows(x: Floats, y: Floats, present: Bools) -> Floats:
-    """(n, 3) the coefficients across the models of each row."""
-    spearman, pairs = row_order(x, y, present)
-    return np.column_stack([row_pearson(x, y, present), spearman, pairs.tau_b])
-
-
-def _mean_over_groups(of_groups: Callable[[Floats], list[Floats]]) -> Figures:
-    """The mean of each coefficient (g, b) over the groups that have it."""
-
-    def of(weights: Floats) -> Floats:
-        return np.column_stack([mean_of_known(found) for found in of_groups(weights)])
-
-    return of
-
-
-def _mean_over_rows(of_rows: Floats) -> Figures:
+def mean_over_rows(of_rows: Floats) -> Figures:
     """The mean of what each row (P, k) has, over the rows drawn that have it."""
     known = np.isfinite(of_rows)
     filled = np.where(known, of_rows, 0)
