@@ -5,6 +5,7 @@ estimate(histogram, alpha("ordinal"), interval=Interval(), rng=np.random.default
 panel(histogram)
 """
 
+from stats.agreement.alarm import ALARM_ITEMS, alarm, batches_of_new_items, enough_items
 from stats.agreement.coefficients import (
     EXACT,
     ICC_1_1,
@@ -27,6 +28,7 @@ from stats.agreement.systems import SystemReliability, system_reliability
 from stats.agreement.two_way import TwoWay, icc_two_way
 
 __all__ = [
+    "ALARM_ITEMS",
     "EXACT",
     "FEW_ITEMS",
     "ICC_1_1",
@@ -49,9 +51,12 @@ __all__ = [
     "SystemReliability",
     "TwoWay",
     "Weights",
+    "alarm",
     "alpha",
+    "batches_of_new_items",
     "bp",
     "cohen_kappa",
+    "enough_items",
     "estimate",
     "estimate_all",
     "gwet",

@@ -90,19 +90,22 @@ def panel(
     histogram: PatternHistogram,
     *,
     kind: Kind = "ordinal",
+    true_zero: bool = False,
     interval: Interval = ITEM_JACKKNIFE,
     rng: np.random.Generator | None = None,
 ) -> Panel:
     """All figures of an axis. On a nominal one, figures that need an order are undefined.
 
     On two points all metrics give the same alpha, so a binary axis has them all; but any two of its
-    scores are neighbours, so there is nothing in `within_one`.
+    scores are neighbours, so there is nothing in `within_one`. `true_zero` says that 0 on the axis is none of it, as with
+    counts and times, so that ratios mean something: it adds the ratio alpha.
     """
     ordered = kind != "nominal"
     two_points = histogram.values.size == 2
     wanted: dict[str, Coefficient] = {"nominal": alpha("nominal")}
     if ordered:
         wanted |= {"ordinal": alpha("ordinal"), "interval": alpha("interval")}
+        wanted |= {"ratio": alpha("ratio")} if true_zero else {}
         wanted |= {"mean_abs_difference": MEAN_ABSOLUTE_DIFFERENCE}
         wanted |= {} if two_points else {"within_one": WITHIN_ONE}
         wanted |= {"ac2": gwet("quadratic"), "icc_1_1": ICC_1_1, "icc_1_k": ICC_1_K}
@@ -134,7 +137,7 @@ def panel(
         mean=float(histogram.distribution @ histogram.values) / n_ratings if ordered and n_ratings else None,
         raters_per_item=None if np.isnan(k) else float(k),
         headline=headline,
-        alpha={metric: of(metric) for metric in METRICS},
+        alpha={metric: of(metric) for metric in (*METRICS, *_ratio(true_zero))},
         exact=of("exact"),
         within_one=of("within_one"),
         mean_abs_difference=of("mean_abs_difference"),
@@ -147,6 +150,10 @@ def panel(
         na_alpha=na_alpha,
         little_variation=little_variation(of("exact"), of(headline)),
     )
+
+
+def _ratio(true_zero: bool) -> tuple[Metric, ...]:
+    return ("ratio",) if true_zero else ()
 
 
 def _agreement_on_na(

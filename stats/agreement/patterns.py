@@ -5,6 +5,7 @@ million ratings are a few dozen *patterns* and how often each occurs. An item en
 through its pattern alone, so nothing is lost, and resampling items is resampling patterns.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -147,6 +148,41 @@ class PatternHistogram:
         )
 
     @classmethod
+    def from_long(
+        cls,
+        *,
+        values: npt.ArrayLike,
+        prompt: npt.ArrayLike,
+        model: npt.ArrayLike,
+        score: npt.ArrayLike,
+        turn: npt.ArrayLike | None = None,
+        sample: npt.ArrayLike | None = None,
+    ) -> Self:
+        """From the columns (n,) of a long table of one axis, a row per rating, as in a release.
+
+        `prompt` and `model` are names, text or numbers; `turn` and `sample` tell apart the responses of one model to
+        one prompt. `score` is in the units of `values`; NaN says "cannot judge", as a score that is missing has no row.
+        Prompts are the clusters, known by their names, so that tables of different files can be merged.
+        """
+        points = points_of(values)
+        scores = np.asarray(score, dtype=np.float64)
+        if scores.ndim != 1:
+            raise ValueError(f"a column is a list, and scores are {scores.shape}")
+        item = np.zeros(scores.size, np.int64)
+        for column in (prompt, model, turn, sample):
+            if column is None:
+                continue
+            names = np.asarray(column)
+            if names.shape != scores.shape:
+                raise ValueError(f"{scores.size} scores and a column of {names.shape}")
+            index = np.unique(names, return_inverse=True)[1]
+            item = np.unique(item * (int(index.max(initial=0)) + 1) + index, return_inverse=True)[1]
+        rank = np.full(scores.size, NA)
+        given = ~np.isnan(scores)
+        rank[given] = places(points, scores[given]) + 1
+        return cls.from_ratings(values=points, item=item, rank=rank, cluster=_keys(np.asarray(prompt)))
+
+    @classmethod
     def empty(cls, values: npt.ArrayLike) -> Self:
         """Of an axis that nobody rated yet."""
         return cls.from_ratings(values=values, item=[], rank=[], cluster=[])
@@ -257,6 +293,15 @@ def merge(histograms: Iterable[PatternHistogram]) -> PatternHistogram:
         pattern[np.concatenate([c.pattern + start for c, start in zip(clusters, starts, strict=False)])],
         np.concatenate([c.items for c in clusters]),
     )
+
+
+def _keys(names: Array) -> Ints:
+    """A number for each name: the name itself where it is a whole number, else 63 bits of its digest."""
+    if names.dtype.kind in "iu":
+        return names.astype(np.int64)
+    different, index = np.unique(names, return_inverse=True)
+    digests = [hashlib.blake2b(str(name).encode(), digest_size=8).digest() for name in different]
+    return np.array([int.from_bytes(digest) >> 1 for digest in digests], dtype=np.int64)[index]
 
 
 def _numbered(names: Array) -> tuple[Ints, Ints]:
