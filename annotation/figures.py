@@ -40,6 +40,8 @@ class Figure:
     said: str = ""
     n: int = 0
     method: str = ""
+    about: str = ""
+    """The key of its entry in `annotation.explanations`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class AxisFigures:
     n_raters: int | None
     na_percent: str
     caution: str
+    about_caution: str
 
     bars_width = BARS_WIDTH
 
@@ -88,34 +91,50 @@ def figures(of: ProjectAgreement) -> list[AxisFigures]:
 def _axis(of: AxisAgreement) -> AxisFigures:
     panel = of.panel
     metric = panel.headline
-    headline = _figure(_("Krippendorff’s alpha"), panel.alpha[metric])
-    others: list[tuple[str, Result, bool]] = [
-        (_("Krippendorff’s alpha, {metric}").format(metric=METRICS[other]), panel.alpha[other], False)
+    headline = _figure(_("Krippendorff’s alpha"), panel.alpha[metric], about="alpha")
+    more = [
+        _figure(
+            _("Krippendorff’s alpha, {metric}").format(metric=METRICS[other]),
+            panel.alpha[other],
+            about="alpha-metrics",
+        )
         for other in panel.alpha
         if other != metric
     ]
-    others += [(str(FIGURES[name]), getattr(panel, name), name in _SHARES) for name in _MORE]
+    more += [
+        _figure(
+            str(FIGURES[name]),
+            getattr(panel, name),
+            about=name.replace("_", "-"),
+            percent=name in _SHARES,
+        )
+        for name in _MORE
+    ]
     rate = panel.na_rate
+    caution, about_caution = _caution(panel)
     return AxisFigures(
         axis=of.axis,
         versions=of.versions,
         panel=panel,
         alpha=headline,
         metric=str(METRICS[metric]),
-        exact=_figure(_("Exact agreement"), panel.exact, percent=True),
-        within_one=_figure(_("Agreement within one point"), panel.within_one, percent=True),
-        more=[_figure(name, result, percent=percent) for name, result, percent in others],
+        exact=_figure(_("Exact agreement"), panel.exact, about="exact", percent=True),
+        within_one=_figure(
+            _("Agreement within one point"), panel.within_one, about="within-one", percent=True
+        ),
+        more=more,
         bars=_bars(of),
         bar_width=_bar_width(len(panel.distribution)),
         n_raters=of.n_raters,
         na_percent="" if rate is None else _percent(rate),
-        caution=_caution(panel),
+        caution=caution,
+        about_caution=about_caution,
     )
 
 
-def _figure(name: str, result: Result, *, percent: bool = False) -> Figure:
+def _figure(name: str, result: Result, *, about: str, percent: bool = False) -> Figure:
     if not isinstance(result, Estimate):
-        return Figure(name, said=str(REASONS[result.reason]), n=result.n)
+        return Figure(name, said=str(REASONS[result.reason]), n=result.n, about=about)
     shown = _percent if percent else number
     interval = said = ""
     if result.low is not None and result.high is not None:
@@ -123,7 +142,7 @@ def _figure(name: str, result: Result, *, percent: bool = False) -> Figure:
     elif result.no_interval is not None:
         said = str(REASONS[result.no_interval])
     method = str(METHODS[Method(result.method)])
-    return Figure(name, shown(result.value), interval, said, result.n, method)
+    return Figure(name, shown(result.value), interval, said, result.n, method, about)
 
 
 def number(value: float) -> str:
@@ -165,8 +184,8 @@ def _bar_width(points: int) -> float:
     return round(step - min(3, step / 4), 2)
 
 
-def _caution(panel: Panel) -> str:
-    """What to keep in mind when reading alpha here. Calmly: neither is anybody's fault."""
+def _caution(panel: Panel) -> tuple[str, str]:
+    """What to keep in mind when reading alpha here, and where more of it is said. Calmly: neither is anybody's fault."""
     if panel.little_variation:
-        return str(LITTLE_VARIATION)
-    return str(FEW_ITEMS_WORDS) % {"n": FEW_ITEMS} if panel.few_items else ""
+        return str(LITTLE_VARIATION), "little-variation"
+    return (str(FEW_ITEMS_WORDS) % {"n": FEW_ITEMS}, "few-items") if panel.few_items else ("", "")

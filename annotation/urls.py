@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.views import batches, batches_changing, monitor, rating
+from annotation.views import batches, batches_changing, explanations, monitor, rating
 
 app_name = "annotation"
 urlpatterns = [
+    path("help/numbers/", explanations.numbers, name="numbers"),
     path("p/<slug:project_slug>/rate/", rating.rate, name="rate"),
     path("p/<slug:project_slug>/rate/<uuid:key>/", rating.assignment, name="assignment"),
     path("p/<slug:project_slug>/rate/<uuid:key>/submit/", rating.submit, name="submit"),

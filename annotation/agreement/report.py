@@ -125,6 +125,9 @@ def _lines(agreement: ProjectAgreement) -> Iterator[str]:
             "seed": agreement.seed,
         }
         yield _("They hold for these raters and for other prompts like these.")
+    if agreement.axes:
+        yield ""
+        yield str(words.WHERE_EXPLAINED)
 
 
 def _axis_lines(found: AxisAgreement) -> Iterator[str]:

@@ -73,3 +73,9 @@ LITTLE_VARIATION = _(
     "equal scores and AC2 instead."
 )
 FEW_ITEMS = _("Fewer than %(n)s items have two scores: take this for a first sign only.")
+
+WHERE_EXPLAINED = _(
+    "What these numbers mean, and when not to trust them: docs/methods.md, and in the browser the page "
+    "“What this number means” (/help/numbers/)."
+)
+"""Ends the text of a command that prints figures."""

@@ -1,0 +1,84 @@
+"""What each figure means, and when not to trust it: the words of the page, for people without statistics.
+
+Long prose stands in a file for each language, `en.toml` and `ja.toml`, with the same keys in the same order. A key is the
+anchor of its entry on the page.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("en", "ja")
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One figure, or a few that are read together."""
+
+    key: str
+    name: str
+    says: str
+    example: str
+    read: str
+    beware: str
+    formula: str = ""
+    """Markdown with maths."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    key: str
+    name: str
+    intro: str
+    """Markdown."""
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The words around the scores that the examples are computed from."""
+
+    caption: str
+    column: str
+    rows: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    scores: Scores
+    chapters: tuple[Chapter, ...]
+
+    def entry(self, key: str) -> Entry:
+        return next(entry for chapter in self.chapters for entry in chapter.entries if entry.key == key)
+
+
+EXAMPLE: dict[str, tuple[int, ...]] = {
+    "A": (4, 5, 3, 2, 4, 5, 1, 3, 4, 2),
+    "B": (4, 4, 3, 3, 4, 5, 2, 3, 2, 2),
+    "judge": (5, 4, 3, 3, 5, 5, 2, 4, 4, 3),
+}
+"""Scores of ten answers on five points."""
+
+
+@cache
+def explanations(language: str) -> Explanations:
+    """In one of `LANGUAGES`; in English where there is no such file."""
+    file = _HERE / f"{language if language in LANGUAGES else 'en'}.toml"
+    read = tomllib.loads(file.read_text(encoding="utf-8"))
+    return Explanations(
+        scores=Scores(**read["scores"]),
+        chapters=tuple(
+            Chapter(
+                key=chapter["key"],
+                name=chapter["name"],
+                intro=chapter["intro"],
+                entries=tuple(Entry(**entry) for entry in chapter["entry"]),
+            )
+            for chapter in read["chapter"]
+        ),
+    )
