@@ -21,8 +21,9 @@ from scipy import special
 from stats.agreement.intervals import Interval, Method
 from stats.arrays import Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
-from stats.judges.grid import Grid
+from stats.judges.grid import Grid, Ratings
 from stats.judges.multiplicity import benjamini_yekutieli
+from stats.judges.others import mean_of_others
 from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts
 
 EXPERTS, SKILLED, CROWD = 0.2, 0.15, 0.1
@@ -192,16 +193,13 @@ def _duels(grid: Grid, setting: Setting) -> _Duels:
     rater, value = ratings.rater[scored], ratings.value[scored]
     cell = row * grid.human.shape[1] + model
     judge = grid.judge[row, model]
-    others = _size(cell) - _size(cell, rater)
-    alone = others == 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if setting.scoring is Scoring.NEGATIVE_RMSE:
-            # The mean squared distance of x to the others' scores is (x - their mean)^2 + their variance.
-            mean = (_size(cell, weight=value) - _size(cell, rater, weight=value)) / others
-            nearer = np.abs(value - mean) - np.abs(judge - mean)
-        else:
-            nearer = _equal(cell, rater, value, judge) - _equal(cell, rater, value, value)
-    keep = ~alone
+    mean, others = mean_of_others(Ratings(row, model, rater, value), grid.human.shape[1])
+    if setting.scoring is Scoring.NEGATIVE_RMSE:
+        # The mean squared distance of x to the others' scores is (x - their mean)^2 + their variance.
+        nearer = np.abs(value - mean) - np.abs(judge - mean)
+    else:
+        nearer = _equal(cell, rater, value, judge) - _equal(cell, rater, value, value)
+    keep = others > 0
     if not keep.any():
         return replace(of_nobody, why=Reason.SINGLE_RATINGS)
     row, rater, nearer = row[keep], rater[keep], nearer[keep]
@@ -223,12 +221,6 @@ def _duels(grid: Grid, setting: Setting) -> _Duels:
         tested=np.flatnonzero(enough),
         why=None if enough.any() else Reason.NOT_ENOUGH,
     )
-
-
-def _size(*keys: Ints | Floats, weight: Floats | None = None) -> Floats:
-    """For each row, over all rows with the same keys: how many there are, or the sum of their weights."""
-    _, index = np.unique(np.column_stack(keys), axis=0, return_inverse=True)
-    return np.bincount(index.ravel(), weights=weight).astype(np.float64)[index.ravel()]
 
 
 def _equal(cell: Ints, rater: Ints, value: Floats, score: Floats) -> Floats:
