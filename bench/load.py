@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--responses", type=int, default=100_000)
     parser.add_argument("--raters", type=int, default=2, help="ratings of each response")
     arguments = parser.parse_args()
-    databases = setup_databases(verbosity=0, interactive=False)
+    databases = setup_databases(verbosity=0, interactive=False)  # replaces what a run that was cut off left
     try:
         with tempfile.TemporaryDirectory() as name:
             files = write_files(Path(name), arguments.responses, arguments.raters)

@@ -344,7 +344,10 @@ class Assignment(models.Model):
                 func="""
                     IF EXISTS (
                         SELECT FROM annotation_assignment a
-                        WHERE a.id = NEW.id AND a.state = 'submitted' AND (a.codes = '{}' OR 0 = ANY (a.codes))
+                        JOIN annotation_batch b ON b.id = a.batch_id
+                        JOIN projects_axis x ON x.rubric_id = b.rubric_id
+                        LEFT JOIN annotation_score s ON s.assignment_id = a.id AND s.axis_id = x.id
+                        WHERE a.id = NEW.id AND a.state = 'submitted' AND s.id IS NULL
                     ) THEN
                         RAISE EXCEPTION 'a submitted rating has a score or "cannot judge" on each axis'
                             USING ERRCODE = 'check_violation', CONSTRAINT = 'assignment_submitted_is_complete';

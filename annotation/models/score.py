@@ -37,7 +37,7 @@ _CODES = """
     coded AS (
         SELECT t.id, array_agg(
             CASE WHEN s.id IS NULL THEN 0 WHEN s.value IS NULL THEN -1 ELSE p.rank END ORDER BY x.position
-        ) AS codes
+        )::smallint[] AS codes
         FROM touched t
         JOIN annotation_assignment a ON a.id = t.id
         JOIN annotation_batch b ON b.id = a.batch_id
@@ -46,7 +46,8 @@ _CODES = """
         LEFT JOIN projects_point p ON p.axis_id = x.id AND p.value = s.value
         GROUP BY t.id
     )
-    UPDATE annotation_assignment a SET codes = coded.codes FROM coded WHERE a.id = coded.id;
+    UPDATE annotation_assignment a SET codes = coded.codes FROM coded
+    WHERE a.id = coded.id AND a.codes <> coded.codes;
     RETURN NULL;
 """
 

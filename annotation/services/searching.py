@@ -25,7 +25,7 @@ from annotation.models.batch import Purpose
 from annotation.services.cards import JOINED, JOINS, columns
 from projects.models import Member
 
-NEAR, FAR, SWEEP = 16, 400, 500
+NEAR, FAR, SWEEP = 8, 400, 500
 
 TAKE = """
     UPDATE annotation_assignment a

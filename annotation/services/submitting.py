@@ -73,6 +73,13 @@ class _Words(NamedTuple):
             [reason.value if reason else None for _, _, reason in self.scores],
         )
 
+    def codes(self) -> list[int]:
+        """Of the scores, in the order of the axes: the rank of the point, -1 for "cannot judge"."""
+        return [
+            -1 if value is None else next(p.rank for p in axis.points.all() if p.value == value)
+            for axis, value, _ in self.scores
+        ]
+
 
 class _Seat(NamedTuple):
     id: int
@@ -99,13 +106,14 @@ _BY_KEY = "a.key = %(key)s"
 _OWN_AT_ITEM = "a.item_id = %(item)s AND a.rater_id = %(rater)s AND a.occasion = %(occasion)s"
 _FREE_AT_ITEM = "a.batch_id = %(batch)s AND a.item_id = %(item)s AND a.state = 'empty'"
 
-# Seat, scores and the record of the submit in one statement: the triggers see them together.
+# Seat, scores and the record of the submit in one statement: the triggers see them together. The one that keeps `codes`
+# finds them as they should be, and need not write the row again.
 _FILL = """
     WITH seat AS (
         UPDATE annotation_assignment
         SET state = 'submitted', rater_id = %(rater)s, submitted_at = statement_timestamp(),
             opened_at = coalesce(opened_at, statement_timestamp()), lease_until = NULL,
-            seconds = %(seconds)s, comment = %(comment)s, flagged = %(flagged)s
+            seconds = %(seconds)s, comment = %(comment)s, flagged = %(flagged)s, codes = %(codes)s::smallint[]
         WHERE id = %(seat)s
     ), score AS (
         INSERT INTO annotation_score (assignment_id, axis_id, value, na_reason)
@@ -345,6 +353,7 @@ class _Press:
             "seconds": self.words.seconds,
             "comment": self.words.comment,
             "flagged": self.words.flagged,
+            "codes": self.words.codes(),
             "axes": axes,
             "values": values,
             "reasons": reasons,

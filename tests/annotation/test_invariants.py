@@ -347,6 +347,16 @@ def test_a_rating_without_scores_is_not_submitted(seats, rater):
     )
 
 
+def test_codes_do_not_stand_in_for_scores(seats, rater):
+    refused(
+        "assignment_submitted_is_complete",
+        "UPDATE annotation_assignment SET state = 'submitted', rater_id = %s, submitted_at = now(), codes = '{4,-1}'"
+        " WHERE id = %s",
+        rater.pk,
+        seats[0].pk,
+    )
+
+
 # 4. A score is a value on its axis or a typed "cannot judge"
 
 
