@@ -57,7 +57,7 @@ def comparison_spec(
 ) -> dict[str, Any]:
     """All axes below each other. `who`: people first, then the judges, as they are called in the data.
 
-    `words` has `title`, `description`, `mean`, `epsilon`, `rate`, `half`, `registered` and `nothing`.
+    `words` has `title`, `description`, `mean`, `epsilon`, `rate`, `registered` and `nothing`.
     """
     import altair as alt
 
@@ -133,7 +133,7 @@ def _curve(axis: AxisPlot, words: Mapping[str, str], colour: Any, hush: str) -> 
         "rate:Q", title=words["rate"], scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)
     )
     tooltip = ["who:N", "epsilon:Q", alt.Tooltip("rate:Q", format=".0%")]
-    half = alt.Chart(alt.InlineData([{"at": 0.5, "said": words["half"]}]))
+    half = alt.Chart(alt.InlineData([{"at": 0.5}]))
     fixed = alt.Chart(alt.InlineData([{"at": next(p.epsilon for p in axis.curve if p.registered)}]))
     models = len({mean.model for mean in axis.means})
     return alt.layer(

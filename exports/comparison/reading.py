@@ -19,11 +19,13 @@ from exports.models import Failure, JudgeRun, JudgeScore
 from projects.models import Axis, Item, LanguageModel, Member, Project, Response
 from stats.arrays import Array, Floats, Ints
 from stats.judges.grid import Grid, Ratings
+from stats.judges.style import Style, style
 
 FAILURES = tuple(Failure.values)
 _ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8"), ("model", ">i8"), ("place", ">i8"), ("length", ">i8")])
 _RATING = np.dtype([("item", ">i8"), ("rater", ">i8"), ("rank", ">i8")])
 _SCORE = np.dtype([("item", ">i8"), ("run", ">i8"), ("repeat", ">i8"), ("failure", ">i8"), ("value", ">f8")])
+_TEXTS = 500
 _SAMPLES = 1 << 20
 """More than samples of a prompt: turn and sample in one number."""
 
@@ -65,6 +67,8 @@ class JudgedAxis:
     """Pseudonyms of the raters, by their index in the grids' ratings."""
     prompts: tuple[str, ...]
     """Keys of the prompts, by their index in the grids."""
+    style: dict[str, Floats]
+    """Marks of style in each response (P, M), by name; NaN where there is no response."""
     n_ratings: int
     """People's scores of these responses."""
     n_na: int
@@ -84,6 +88,7 @@ class Items:
     """(P, M) characters of the response at its turn."""
     models: tuple[str, ...]
     prompts: tuple[str, ...]
+    style: dict[str, Floats]
     shape: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +163,20 @@ def _items(project: Project, runs: Sequence[int]) -> Items:
         length=length,
         models=tuple(names[pk] for pk in columns.tolist()),
         prompts=tuple(keys[pk] for pk in prompts.tolist()),
+        style=_style(table["item"].astype(np.int64), row, column, length.shape),
     )
+
+
+def _style(item: Ints, row: Ints, column: Ints, shape: tuple[int, ...]) -> dict[str, Floats]:
+    """Headers, list items and bold passages of each response, which are read as they come."""
+    marks = {name: np.full(shape, np.nan) for name in Style._fields}
+    for start in range(0, item.size, _TEXTS):
+        texts = Item.objects.filter(pk__in=item[start : start + _TEXTS].tolist())
+        for pk, turns, turn in texts.values_list("pk", "response__turns", "turn").iterator():
+            at = np.searchsorted(item, pk)
+            for name, count in style(turns[turn - 1])._asdict().items():
+                marks[name][row[at], column[at]] = count
+    return marks
 
 
 def _rated(scale: Scale, batches: dict[int, list[int]], purpose: str) -> Array:
@@ -257,6 +275,7 @@ def _axis(
         models=items.models,
         raters=tuple(members[pk] for pk in people.tolist()),
         prompts=items.prompts,
+        style=items.style,
         n_ratings=int(could.sum()),
         n_na=int((~could).sum()),
     )

@@ -1,0 +1,120 @@
+"""Judges beside people: everything of `stats.judges` on each axis of a project."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.utils import timezone
+
+from annotation.models import Batch
+from annotation.models.batch import Purpose
+from exports.comparison.axis import AxisComparison, compare_on_axis
+from exports.comparison.between import AxisBetween, compare_judges_on_axis
+from exports.comparison.reading import Judge, JudgedAxis, read
+from projects.models import Project
+from stats.agreement.intervals import Interval
+from stats.judges.alt_test import Setting, alt_tests
+from stats.resampling import CLUSTER_BOOTSTRAP
+
+Progress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeComparison:
+    """One judge on all axes."""
+
+    judge: Judge
+    axes: tuple[AxisComparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectComparison:
+    project: Project
+    batch: Batch | None
+    """None: all batches of the project."""
+    purpose: str
+    """Of the ratings that were counted."""
+    interval: Interval
+    seed: int
+    computed_at: datetime
+    judges: tuple[JudgeComparison, ...]
+    between: tuple[AxisBetween, ...]
+    """The judges against each other on each axis, where there are several."""
+
+
+def compare(
+    *,
+    project: Project,
+    judges: Sequence[Judge],
+    batch: Batch | None = None,
+    axes: Sequence[str] = (),
+    own: Sequence[str] = (),
+    setting: Setting | None = None,
+    interval: Interval = CLUSTER_BOOTSTRAP,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> ProjectComparison:
+    """All that `stats.judges` says of these judges, with intervals over prompts.
+
+    Counted are people's independent ratings of the design, as for agreement. `axes`: keys, all by default. `own`:
+    names of the models of the judges' own family. The same `seed` gives the same figures again. Chance hangs on the axis
+    alone: all judges are seen on the same resamples, and leaving an axis or a judge out does not move the others.
+    """
+    purpose = (
+        Purpose.CALIBRATION if batch is not None and batch.purpose == Purpose.CALIBRATION else Purpose.MAIN
+    )
+    judged = read(project=project, judges=judges, batch=batch, purpose=purpose, axes=axes)
+    tell = progress or _quiet
+    steps = len(judges) * len(judged) + (len(judged) if len(judges) > 1 else 0)
+    done = 0
+    found = []
+    for number, judge in enumerate(judges):
+        tests = alt_tests(
+            [axis.grids[number] for axis in judged],
+            setting,
+            interval=interval,
+            rng=np.random.default_rng(seed),
+        )
+        compared = []
+        for place, axis in enumerate(judged):
+            tell(done, steps, f"{judge.name}, {axis.axis.key}")
+            compared.append(
+                compare_on_axis(
+                    axis, number, alt_test=tests[place], own=own, interval=interval, rng=_stream(seed, axis)
+                )
+            )
+            done += 1
+        found.append(JudgeComparison(judge, tuple(compared)))
+    between = []
+    for axis in judged if len(judges) > 1 else ():
+        tell(done, steps, axis.axis.key)
+        between.append(
+            compare_judges_on_axis(
+                axis, [judge.name for judge in judges], interval=interval, rng=_stream(seed, axis)
+            )
+        )
+        done += 1
+    tell(steps, steps, "")
+    return ProjectComparison(
+        project=project,
+        batch=batch,
+        purpose=purpose,
+        interval=interval,
+        seed=seed,
+        computed_at=timezone.now(),
+        judges=tuple(found),
+        between=tuple(between),
+    )
+
+
+def _stream(seed: int, axis: JudgedAxis) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(axis.axis.key.encode())])
+
+
+def _quiet(done: int, steps: int, what: str) -> None:
+    pass

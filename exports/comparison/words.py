@@ -1,0 +1,42 @@
+"""Figures of a comparison in the reader's words."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from stats.judges.levels import Level
+
+LEVELS: dict[Level, Promise] = {
+    "none": _("all responses pooled"),
+    "item": _("across models, per prompt"),
+    "sys": _("across prompts, per model"),
+    "system": _("of the models’ means"),
+}
+
+COEFFICIENTS: dict[str, Promise] = {
+    "pearson": _("Pearson"),
+    "spearman": _("Spearman"),
+    "kendall": _("Kendall’s tau-b"),
+}
+
+PAIRS = _("acc23: pairs in the same order or both tied")
+
+#: Of figures that judges are compared by.
+BETWEEN: dict[str, Promise] = {
+    "none.pearson": _("Pearson, all responses pooled"),
+    "none.acc23": _("acc23, all responses pooled"),
+    "item.pearson": _("Pearson, per prompt"),
+    "item.acc23": _("acc23, per prompt"),
+    "system.pearson": _("Pearson of the models’ means"),
+    "system.acc23": _("pairs of models in the same order"),
+    "pairwise_difference": _("Pearson of differences of two models"),
+    "mae": _("mean absolute error"),
+    "rmse": _("root of the mean squared error"),
+}
+
+MARKS: dict[str, Promise] = {
+    "headers": _("a header more"),
+    "list_items": _("a list item more"),
+    "bold": _("a bold passage more"),
+}
