@@ -12,8 +12,8 @@ from stats.arrays import Floats, Ints
 from stats.estimate import Reason, Result
 from stats.resampling import CLUSTER_BOOTSTRAP, Figures, draws, summarise
 
-_CELLS = 400_000
-"""Of weights that are held at once; what is computed from them is some times larger."""
+_CELLS = 50_000
+"""Of weights that are held at once: what is computed from them is some times larger, and should stay in the cache."""
 
 
 @dataclass(frozen=True)

@@ -192,36 +192,35 @@ class Joint:
         everywhere[used] = found
         return everywhere
 
-    def spearman(self, weights: Floats) -> Floats:
-        """(g, b) Pearson's correlation of mid-ranks; NaN where a side is constant. `weights` (b, P)."""
-        if self.x.size == 0:
-            return np.full((self.groups, len(weights)), np.nan)
-        cells, _, _ = self._cells
-        middles, squares = [], []
-        for side, at in self._sides:
-            counts = side.counts(weights)
-            middle = side.middle(counts)
-            squares.append(np.add.reduceat(counts * middle**2, side.start, axis=0))
-            middles.append(middle[at])
-        product = cells.counts(weights)
-        product *= middles[0]
-        product *= middles[1]
-        covariance = np.add.reduceat(product, cells.start, axis=0)
-        return self._spread(ratio(covariance, np.sqrt(squares[0] * squares[1])).clip(-1, 1))
+    def order(self, weights: Floats) -> tuple[Floats, PairCounts]:
+        """Spearman's correlation (g, b), NaN where a side is constant, and the pairs of each group.
 
-    def pair_counts(self, weights: Floats) -> PairCounts:
-        """Of each group; `weights` (b, P) are whole numbers, and so are the counts."""
+        Spearman's is Pearson's of mid-ranks. `weights` (b, P) are whole numbers, and so are the counts of pairs.
+        """
         if self.x.size == 0:
-            return PairCounts(*np.zeros((5, self.groups, len(weights))))
+            nothing = np.zeros((self.groups, len(weights)))
+            return nothing * np.nan, PairCounts(*[nothing] * 5)
         cells, _, _ = self._cells
         counts = cells.counts(weights)
         n = np.add.reduceat(counts, cells.start, axis=0)
-        tied = [
-            np.add.reduceat(np.square(side.counts(weights)), side.start, axis=0) for side, _ in self._sides
-        ]
-        tied.append(np.add.reduceat(np.square(counts), cells.start, axis=0))
-        found = [n * (n - 1) / 2, *((t - n) / 2 for t in tied), self._balance(counts, weights)]
-        return PairCounts(*(self._spread(f, 0) for f in found))
+        product = counts.copy()
+        squares, tied = [], []
+        for side, at in self._sides:
+            of_side = side.counts(weights)
+            middle = side.middle(of_side)
+            product *= middle[at]
+            middle *= middle
+            middle *= of_side
+            squares.append(np.add.reduceat(middle, side.start, axis=0))
+            of_side *= of_side
+            tied.append(np.add.reduceat(of_side, side.start, axis=0))
+        covariance = np.add.reduceat(product, cells.start, axis=0)
+        spearman = ratio(covariance, np.sqrt(squares[0] * squares[1])).clip(-1, 1)
+        balance = self._balance(counts, weights)
+        counts *= counts
+        tied.append(np.add.reduceat(counts, cells.start, axis=0))
+        pairs = [n * (n - 1) / 2, *((t - n) / 2 for t in tied), balance]
+        return self._spread(spearman), PairCounts(*(self._spread(t, 0) for t in pairs))
 
     def _balance(self, counts: Floats, weights: Floats) -> Floats:
         """(u, b) C - D: half of n' S n, S the sign of every two cells, or of every two rows where that is less."""

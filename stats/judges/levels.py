@@ -139,9 +139,8 @@ def _of_items(grid: Grid, *, by_model: bool) -> Callable[[Floats], tuple[list[Fl
 
     def find(weights: Floats) -> tuple[list[Floats], PairCounts]:
         with np.errstate(invalid="ignore", divide="ignore"):
-            pairs = joint.pair_counts(weights)
-            pearson = moments.sums(weights).pearson
-            return [pearson, joint.spearman(weights), pairs.tau_b, pairs.accuracy], pairs
+            spearman, pairs = joint.order(weights)
+            return [moments.sums(weights).pearson, spearman, pairs.tau_b, pairs.accuracy], pairs
 
     return find
 

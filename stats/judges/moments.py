@@ -98,7 +98,7 @@ class Moments:
 
     def sums(self, weights: Floats) -> Sums:
         """Sums of b resamples, in which the rows occur `weights` (b, P) times."""
-        n, x, y, xx, yy, xy = np.asarray(self.table @ weights.T).reshape(6, self.groups, -1)
+        n, x, y, xx, yy, xy = np.asarray(self.table @ weights.T).reshape(6, self.groups, len(weights))
         return Sums(n, x, y, xx, yy, xy, self.centre)
 
 

@@ -70,13 +70,13 @@ def soft_figures(grid: Grid, *, permutations: int = PERMUTATIONS, rng: np.random
         of_prompts(np.where(grid.both, grid.judge, 0)),
     )
 
-    sides = [(d, d**2) for d in (human, judge)]
+    table = np.concatenate([human, judge, human**2, judge**2], axis=1)
 
     def approximate(weights: Floats) -> Floats:
-        drawn = weights[:, row_of]
-        p_h, p_j = (_normal_p(drawn @ d, drawn @ squares) for d, squares in sides)
+        total_h, total_j, squares_h, squares_j = np.split(weights[:, row_of] @ table, 4, axis=1)
         comparable = (weights @ shared) > 0
-        total: Floats = np.where(comparable, np.abs(p_h - p_j), 0).sum(axis=1)
+        apart = np.abs(_normal_p(total_h, squares_h) - _normal_p(total_j, squares_j))
+        total: Floats = np.where(comparable, apart, 0).sum(axis=1)
         return np.asarray(1 - ratio(total, comparable.sum(axis=1).astype(np.float64)))
 
     usable = shared.any(axis=0)
@@ -99,9 +99,9 @@ def permutation_p(
     once; otherwise so many are drawn, independently.
     """
     units, pairs = differences[0].shape
-    observed = [table.sum(axis=0) for table in differences]
-    slack = [_SLACK * np.abs(table).sum(axis=0) for table in differences]
-    reached = [np.zeros(pairs) for _ in differences]
+    table = np.concatenate(differences, axis=1)
+    least = table.sum(axis=0) - _SLACK * np.abs(table).sum(axis=0)
+    reached = np.zeros(table.shape[1])
     every_way = units < 60 and 2**units <= permutations
     number = 2**units if every_way else permutations
     block = max(1, _BLOCK // max(units, pairs, 1))
@@ -112,10 +112,8 @@ def permutation_p(
             if every_way
             else rng.integers(2, size=(stop - start, units), dtype=np.int8)
         )
-        signs = 1.0 - 2.0 * flips
-        for i, table in enumerate(differences):
-            reached[i] += (signs @ table >= observed[i] - slack[i]).sum(axis=0)
-    return [count / number for count in reached]
+        reached += np.count_nonzero((1.0 - 2.0 * flips) @ table >= least, axis=0)
+    return np.split(reached / number, len(differences))
 
 
 def _normal_p(total: Floats, squares: Floats) -> Floats:

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from stats.agreement.intervals import Interval
 from stats.arrays import Bools, Floats, Ints
-from stats.estimate import Result
+from stats.estimate import Reason, Result
 from stats.judges.figures import FigureSet, measure
 from stats.judges.grid import Grid
 from stats.judges.joint import ranked
@@ -98,10 +98,11 @@ def tie_figures(grid: Grid, *, rng: np.random.Generator) -> tuple[list[FigureSet
     eps = [_curve(pairs.only(half == side), "item").best[0] for side in (True, False)]
     other = np.where(half, eps[1], eps[0])
     per_row = pairs.accuracy(other)
-    n, why = (grid.n_items,), (why_none(grid, "item"),)
+    n, why = (grid.n_items,), why_none(grid, "item")
+    no_half = Reason.ONE_PROMPT if names.size == 1 else why
     return [
-        FigureSet(("acc_eq",), _best_of(pairs, rows), n, why, bounds=(0, 1)),
-        FigureSet(("acc_eq.held_out",), mean_over_rows(per_row[:, None]), n, why, bounds=(0, 1)),
+        FigureSet(("acc_eq",), _best_of(pairs, rows), n, (why,), bounds=(0, 1)),
+        FigureSet(("acc_eq.held_out",), mean_over_rows(per_row[:, None]), n, (no_half,), bounds=(0, 1)),
     ], (eps[0], eps[1])
 
 
@@ -144,36 +145,57 @@ class _Pairs:
 
 
 def _pairs(grid: Grid, level: Level) -> _Pairs:
-    h, j = grid.human, grid.judge
-    if level == "none":
-        h, j = h.reshape(1, -1), j.reshape(1, -1)
-    elif level == "sys":
-        h, j = h.T, j.T
-    elif level == "system":
-        raise ValueError("the judge's means are not tied by an eps")
-    order = ranked(np.where(np.isnan(h), 0, h))
-    parts = [_pairs_of(order[g], j[g], ~(np.isnan(h[g]) | np.isnan(j[g]))) for g in range(len(h))]
-    group = np.repeat(np.arange(len(h)), [apart.size for _, _, apart, _ in parts])
-    apart = np.concatenate([apart for _, _, apart, _ in parts] or [np.empty(0)])
-    gain = np.concatenate([gain for _, _, _, gain in parts] or [np.empty(0)])
+    human, judge = ranked(np.where(np.isnan(grid.human), 0, grid.human)), grid.judge
+    match level:
+        case "item":
+            parts = _pairs_in_rows(human, judge, grid.both)
+        case "sys":
+            parts = _pairs_in_rows(human.T, judge.T, grid.both.T)
+        case "none":
+            parts = _pairs_of_values(human[grid.both], judge[grid.both])
+        case "system":
+            raise ValueError("the judge's means are not tied by an eps")
+    total, untied, group, apart, gain = parts
     ascending = np.argsort(apart, kind="stable")
-    return _Pairs(
-        np.array([total for total, _, _, _ in parts], dtype=np.float64),
-        np.array([untied for _, untied, _, _ in parts], dtype=np.float64),
-        group[ascending],
-        apart[ascending],
-        gain[ascending],
+    return _Pairs(total, untied, group[ascending], apart[ascending], gain[ascending])
+
+
+_Parts = tuple[Floats, Floats, Ints, Floats, Floats]
+
+
+def _pairs_in_rows(human: Ints, judge: Floats, present: Bools) -> _Parts:
+    """The pairs of the things in each row of two tables (n, M), the rows being the groups."""
+    n, m = human.shape
+    count = present.sum(axis=1)
+    untied = np.zeros(n)
+    none = np.empty(0)
+    groups, distances, gains = [none.astype(np.int64)], [none], [none]
+    for step in range(1, m):
+        row, one = np.nonzero(present[:, step:] & present[:, :-step])
+        other = one + step
+        above, apart = human[row, other] - human[row, one], judge[row, other] - judge[row, one]
+        tied, concordant = above == 0, above * apart > 0
+        untied += np.bincount(row[concordant], minlength=n)
+        use = tied | concordant
+        groups.append(row[use])
+        distances.append(np.abs(apart[use]))
+        gains.append(np.where(tied[use], 1.0, -1.0))
+    return (
+        count * (count - 1) / 2,
+        untied,
+        np.concatenate(groups),
+        np.concatenate(distances),
+        np.concatenate(gains),
     )
 
 
-def _pairs_of(human: Ints, judge: Floats, present: Bools) -> tuple[float, float, Floats, Floats]:
-    """Pairs of one group, those right without ties, and distance and gain of those that an eps makes right or wrong."""
-    cells, number = np.unique(np.column_stack([human[present], judge[present]]), axis=0, return_counts=True)
+def _pairs_of_values(human: Ints, judge: Floats) -> _Parts:
+    """The pairs of all things (n,) as one group; things with the same two scores go together."""
+    cells, number = np.unique(np.column_stack([human, judge]), axis=0, return_counts=True)
     h, j = cells[:, 0], cells[:, 1]
-    untied, distances, gains = 0.0, [], []
-    for a in range(h.size):  # with the cells after it: those have the same human score or a higher one
-        apart = j[a:] - j[a]
-        tied = h[a:] == h[a]
+    untied, distances, gains = 0.0, [np.empty(0)], [np.empty(0)]
+    for a in range(h.size):  # with the cells after it: they have the same human score or a higher one
+        apart, tied = j[a:] - j[a], h[a:] == h[a]
         pairs = (number[a] * number[a:]).astype(np.float64)
         pairs[0] = number[a] * (number[a] - 1) / 2
         concordant = ~tied & (apart > 0)
@@ -181,9 +203,9 @@ def _pairs_of(human: Ints, judge: Floats, present: Bools) -> tuple[float, float,
         use = (tied | concordant) & (pairs > 0)
         distances.append(np.abs(apart[use]))
         gains.append(np.where(tied[use], pairs[use], -pairs[use]))
-    n = float(present.sum())
-    nothing = np.empty(0)
-    return n * (n - 1) / 2, untied, np.concatenate([*distances, nothing]), np.concatenate([*gains, nothing])
+    apart, gain = np.concatenate(distances), np.concatenate(gains)
+    total = np.array([human.size * (human.size - 1) / 2])
+    return total, np.array([untied]), np.zeros(apart.size, np.int64), apart, gain
 
 
 def _curve(pairs: _Pairs, level: Level) -> TieCurve:
