@@ -128,7 +128,11 @@ def around(
     value: float, error: float, df: float, *, level: float, method: str, n: int, units: int
 ) -> Estimate:
     """value +- t SE."""
-    reason = Reason.ONE_UNIT if df < 1 else Reason.NO_SPREAD if error <= 1e-12 * max(1, abs(value)) else None
+    reason: Reason | None = None
+    if df < 1:
+        reason = Reason.ONE_UNIT if units < 2 else Reason.NOT_ENOUGH
+    elif error <= 1e-12 * max(1, abs(value)):
+        reason = Reason.NO_SPREAD
     half = None if reason else float(special.stdtrit(df, 0.5 + level / 2)) * error
     return Estimate(
         value=value,
