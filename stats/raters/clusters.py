@@ -108,8 +108,12 @@ class ByRater:
         level: float = LEVEL,
         why: Reason | Sequence[Reason] = Reason.CONSTANT,
         bounds: tuple[float, float] = (-np.inf, np.inf),
+        bias: Floats | float = 0.0,
     ) -> list[Result]:
-        """Figures (R,) with their intervals; those that are NaN are undefined, and `why` says for what reason."""
+        """Figures (R,) with their intervals; those that are NaN are undefined, and `why` says for what reason.
+
+        `bias`: how far below the truth the figure lies on average; ends move up by it.
+        """
         influence = np.nan_to_num(influence)  # of raters whose figure is undefined
         return results(
             value,
@@ -120,6 +124,7 @@ class ByRater:
             level=level,
             why=why,
             bounds=bounds,
+            bias=bias,
         )
 
 
@@ -134,13 +139,14 @@ def results(
     why: Reason | Sequence[Reason] = Reason.CONSTANT,
     method: str = RaterMethod.CLUSTER_LINEAR,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    bias: Floats | float = 0.0,
 ) -> list[Result]:
     """Figures (m,) and standard errors (m,) as estimates, undefined for the reason `why` where they are NaN."""
     of = scale.value
     with np.errstate(invalid="ignore", divide="ignore"):
         half = special.stdtrit(np.maximum(units - 1, 1), 0.5 + level / 2) * error * of.slope(value)
         low, high = of.back(of.there(value) - half), of.back(of.there(value) + half)
-    low, high = low.clip(*bounds), high.clip(*bounds)
+    low, high = np.minimum(low + bias, value).clip(*bounds), (high + bias).clip(*bounds)
     found: list[Result] = []
     for i in range(value.size):
         if n[i] == 0 or np.isnan(value[i]):

@@ -25,7 +25,11 @@ class ScaleUse:
 
 
 def scale_use(scored: Scored, *, level: float = LEVEL) -> ScaleUse:
-    """Entropy and modal share. Raises ValueError for a score that is no point of the axis."""
+    """Entropy and modal share. Raises ValueError for a score that is no point of the axis.
+
+    The entropy of a sample is too small by (points used - 1) / (2 n ln 2) bits or so (Miller 1955): the figure is left as it
+    is, and the interval makes up for it.
+    """
     points = scored.points
     place = np.searchsorted(points, scored.value).clip(max=points.size - 1)
     if not np.array_equal(points[place], scored.value):
@@ -47,6 +51,7 @@ def scale_use(scored: Scored, *, level: float = LEVEL) -> ScaleUse:
             level=level,
             why=Reason.NO_SCORES,
             bounds=(0.0, float(np.log2(points.size))),
+            bias=np.maximum((counts > 0).sum(axis=1) - 1, 0) / (2 * np.log(2) * np.maximum(by.n, 1)),
         ),
         modal_share=by.results(
             modal,
