@@ -36,6 +36,21 @@ def test_the_study_of_llm_jp_is_balanced_in_every_way_within_a_second():
     assert took < 1
 
 
+def test_a_large_study_is_balanced_in_every_way():
+    """A tenth of 100,000 items x 3 x 500 raters in each direction that costs time; `bench/design.py` does the whole."""
+    models = np.arange(20_000) % 10
+    seats = balanced_assignment(
+        item_models=models, raters_per_item=3, n_raters=200, rng=np.random.default_rng(1)
+    )
+    assert_different_raters(seats)
+    found = health(seats=seats, item_models=models, n_raters=200)
+    assert found.load == (300, 300)
+    assert found.rater_model[0] >= 28
+    assert found.rater_model[1] <= 32
+    assert found.empty_pairs == 0
+    assert found.connected
+
+
 def test_a_seed_gives_the_same_assignment_again():
     one, two, other = (
         balanced_assignment(
