@@ -137,11 +137,11 @@ class _Pairs:
         )
 
     def accuracy(self, eps: Floats) -> Floats:
-        """(g,) acc23 of each group at an eps of its own (g,); NaN without a pair."""
+        """(g,) acc23 of each group at an eps of its own (g,); NaN without a pair, and without an eps."""
         tied = self.apart <= eps[self.group] + SLACK
         gained = np.bincount(self.group[tied], self.gain[tied], minlength=self.total.size)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(self.total > 0, (self.untied + gained) / self.total, np.nan))
+        some = (self.total > 0) & ~np.isnan(eps)
+        return np.asarray(np.where(some, (self.untied + gained) / np.where(some, self.total, 1), np.nan))
 
 
 def _pairs(grid: Grid, level: Level) -> _Pairs:
