@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stats.agreement.coefficients import Weights
-from stats.agreement.intervals import ITEM_JACKKNIFE, About, Interval, Rows, resample
+from stats.agreement.intervals import ITEM_JACKKNIFE, About, Interval, Resampled, Rows, resample
 from stats.agreement.scale import places, points_of
-from stats.arrays import Floats
+from stats.arrays import Array, Floats, Ints
 from stats.estimate import Reason, Result
 
 # Tables
@@ -203,9 +203,10 @@ def pair(
     """
     table = pair_table(a, b, values)
     points, k = points_of(values), len(table)
+    units: Resampled[Floats]
     if not interval.method.over_clusters:
-        cells = np.flatnonzero(table.ravel())
-        units = Rows(np.eye(k * k)[cells], table.ravel()[cells].astype(np.int64))
+        cells = np.flatnonzero(table)
+        units = _Cells(k * k, cells, table.ravel()[cells].astype(np.int64))
     elif cluster is None:
         raise ValueError("an interval over clusters needs to know which items belong together")
     else:
@@ -241,6 +242,42 @@ def pair(
         *[correlation] * 3,
     ]
     return Pair(n, table, *resample(units, figures, about, interval=interval, rng=rng))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Items as units: each adds 1 to a cell of the flat table, and those of one cell are of one sort."""
+
+    size: int
+    """Cells of the table."""
+    cell: Ints
+    """(u,) of each sort."""
+    multiplicity: Ints
+
+    @property
+    def n(self) -> int:
+        return int(self.multiplicity.sum())
+
+    @property
+    def block(self) -> int:
+        return max(1, 1_000_000 // self.size)
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    def total(self) -> Floats:
+        return self.weighted(self.multiplicity[None, :])
+
+    def weighted(self, weights: Array) -> Floats:
+        """(b, size)"""
+        tables = np.zeros((len(weights), self.size))
+        tables[:, self.cell] = weights
+        return tables
+
+    def without_one(self, total: Floats, start: int, stop: int) -> Floats:
+        tables = np.repeat(total, stop - start, axis=0)
+        tables[np.arange(stop - start), self.cell[start:stop]] -= 1
+        return tables
 
 
 _WEIGHTS: tuple[Weights, ...] = ("identity", "linear", "quadratic")
