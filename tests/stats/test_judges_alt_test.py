@@ -169,6 +169,12 @@ def test_annotators_with_few_items_are_left_out_or_tested_by_ranks():
         assert annotator.p == signed_rank_p(counts, 0.2)
 
 
+def test_thirty_items_are_enough_and_twenty_nine_are_not():
+    scores, judge = sparse(6, items=30, raters=2)
+    assert len(run(grid_of(scores, judge)).annotators) == 2
+    assert run(grid_of(scores[:29], judge[:29])).winning_rate == Undefined(Reason.NOT_ENOUGH, 29)
+
+
 @pytest.mark.parametrize("counts", [(3, 4, 2), (0, 5, 3), (6, 0, 2), (1, 1, 7), (4, 4, 0)])
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5])
 def test_signed_ranks_are_those_of_every_flip_of_signs(counts, epsilon):

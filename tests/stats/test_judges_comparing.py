@@ -198,6 +198,29 @@ def test_permutations_are_close_to_all_of_them():
     assert found.p == pytest.approx(wanted, abs=0.02)
 
 
+def test_a_difference_as_large_as_the_one_observed_counts():
+    human = np.arange(12.0).reshape(6, 2)
+    a, b = human.copy(), human.copy()
+    b[0, 0], b[5, 1] = 11, 0  # the judges differ in two cells: one swap in four is none at all
+    found = perm_both(a, b, pearson_with(human, "none"), rng=np.random.default_rng(1))
+    assert found.p == pytest.approx(0.25, abs=0.03)
+
+
+def test_turns_of_one_prompt_change_places_together():
+    seen = []
+
+    def statistic(judge):
+        seen.append(judge)
+        return judge[:, 0, 0]
+
+    a, b = np.arange(8.0).reshape(4, 2), 10 + np.arange(8.0).reshape(4, 2)[::-1]
+    perm_both(a, b, statistic, permutations=50, rng=np.random.default_rng(1), prompt=np.array([5, 2, 2, 5]))
+    swapped = np.abs(seen[2] - seen[0]) > 1e-9  # (permutations, rows, models)
+    assert (swapped == swapped[:, :, :1]).all()
+    assert (swapped[:, [0, 1]] == swapped[:, [3, 2]]).all()
+    assert 0.2 < (swapped[:, 0] == swapped[:, 1]).mean() < 0.8
+
+
 def test_whole_prompts_change_places_where_items_depend_on_each_other():
     truth, rng = study(4, prompts=40)
     a, b = truth + rng.normal(size=truth.shape), truth + rng.normal(size=truth.shape)

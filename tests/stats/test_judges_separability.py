@@ -220,6 +220,25 @@ def test_turns_of_one_prompt_are_one_unit():
     assert separability_figures(doubled)(np.ones((1, 80))) == pytest.approx(once, nan_ok=True)
 
 
+def test_missing_turns_are_counted_in_their_prompt():
+    """The variance of a mean over clusters of unequal sizes, by hand."""
+    human, chance = scores(9, prompts=40, models=2)
+    human[chance.random(40) < 0.3, 1] = np.nan
+    prompt = chance.integers(12, size=40)
+    grid = replace(Grid.of(human, human), prompt=prompt)
+    variances = []
+    for column in human.T:
+        known = ~np.isnan(column)
+        left = column[known] - column[known].mean()
+        sums = [left[prompt[known] == c].sum() for c in np.unique(prompt)]
+        units = np.unique(prompt).size
+        variances.append(units / (units - 1) * np.square(sums).sum() / known.sum() ** 2)
+    z = (np.nanmean(human[:, 0]) - np.nanmean(human[:, 1])) / sqrt(sum(variances))
+    wanted = ((1 + erf(z / sqrt(2))) / 2 - (z > 0)) ** 2
+    found = dict(zip(FIGURES, separability_figures(grid)(np.ones((1, 40)))[0], strict=True))
+    assert found["pair_rank_brier"] == pytest.approx(wanted)
+
+
 def test_a_perfect_judge_agrees_with_all_that_people_separate():
     human, _ = scores(2)
     found = separability(Grid.of(human, 2 * human + 1), interval=FEW_DRAWS, rng=np.random.default_rng(1))
