@@ -29,6 +29,18 @@ class Entry:
     """Markdown with maths."""
     source: str = ""
 
+    @property
+    def scores(self) -> list[tuple[str, list[tuple[int, bool]]]]:
+        """Who gave which scores in the example, and where they differ from the first one's."""
+        who = SHOWN_AGAIN.get(self.key, ())
+        return [
+            (
+                name[0].upper(),
+                [(one, one != first) for one, first in zip(EXAMPLE[name], EXAMPLE[who[0]], strict=True)],
+            )
+            for name in who
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
@@ -63,6 +75,17 @@ EXAMPLE: dict[str, tuple[int, ...]] = {
     "judge": (5, 4, 3, 3, 5, 5, 2, 4, 4, 3),
 }
 """Scores of ten answers on five points."""
+
+_BOTH, _ALL = ("A", "B"), ("A", "B", "judge")
+SHOWN_AGAIN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ["interval", "alpha", "alpha-metrics", "exact", "within-one", "mean-abs-difference"], _BOTH
+    ),
+    **dict.fromkeys(["ac2", "ac1", "brennan-prediger", "icc-1-1", "icc-1-k", "rest-correlation"], _BOTH),
+    "entropy": ("A",),
+    **dict.fromkeys(["levels", "correlation", "acc-eq", "bias", "error", "qwk", "ceiling"], _ALL),
+}
+"""Whose scores stand in the example of an entry once more, since the table is far up the page by then."""
 
 
 @cache

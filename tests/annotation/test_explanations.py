@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from annotation.explanations import EXAMPLE, LANGUAGES, explanations
 from annotation.figures import figures, number
 from annotation.monitoring import snapshot
+from projects.markdown import render
 from stats.agreement import ITEM_JACKKNIFE, PatternHistogram, panel
 from tests.annotation.test_monitor_page import VARIED, rated
 from tests.factories import create_batch, create_member, create_project, create_response
@@ -66,6 +67,16 @@ def test_each_entry_says_what_it_is_how_to_read_it_and_when_not_to(language):
             assert re.search(r"\d", entry.example) or entry.key == "conflicts", f"{entry.key}: no number"
             english = not re.search("[\u3041-\u30f6]", entry.says)
             assert english == (language == "en"), entry.key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_formula_can_be_drawn(language):
+    for chapter in explanations(language).chapters:
+        for entry in chapter.entries:
+            drawn = render(entry.formula)
+            assert "$" not in drawn, entry.key
+            assert "\\" not in drawn, entry.key
+            assert 'class="source"' not in drawn, entry.key
 
 
 def test_an_unknown_language_gets_the_english_words():
