@@ -81,8 +81,10 @@ def length_controlled_win_rate(
     level = x.copy()
     level[:, 1 : 2 if spread > 0 else 1] = 0
 
+    start = logistic(x, y, np.ones((1, n)))[0]
+
     def figures(weights: Floats) -> Floats:
-        beta = logistic(x, y, weights)
+        beta = logistic(x, y, weights, start=start)
         total = weights.sum(axis=1)
         controlled = (weights * _probability(beta @ level.T)).sum(axis=1) / total
         phi = beta[:, 1] if spread > 0 else np.full(len(weights), np.nan)
@@ -112,14 +114,16 @@ def _difficulty(others: Floats) -> Floats:
     return np.asarray(np.log((wins + 0.5) / (n - wins + 0.5)))
 
 
-def logistic(x: Floats, y: Floats, weights: Floats) -> Floats:
+def logistic(x: Floats, y: Floats, weights: Floats, *, start: Floats | None = None) -> Floats:
     """Maximum likelihood by Newton's method: coefficients (b, k) for weights (b, n), NaN where there is no maximum.
 
-    `x` (n, k), `y` (n,) within 0 and 1.
+    `x` (n, k), `y` (n,) within 0 and 1; `start` (k,) saves steps, and says nothing where it is NaN.
     """
     k = x.shape[1]
     products = (x[:, :, None] * x[:, None, :]).reshape(-1, k * k)
     beta = np.zeros((len(weights), k))
+    if start is not None and np.isfinite(start).all():
+        beta += start
     for _ in range(_STEPS):
         p = _probability(beta @ x.T)
         gradient = (weights * (y - p)) @ x
