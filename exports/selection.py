@@ -34,6 +34,7 @@ class Rating(NamedTuple):
     turn: int
     sample: int
     rater: str
+    rater_kind: str
     batch: BatchFacts
     purpose: str
     occasion: int
@@ -139,7 +140,12 @@ class Selection:
             batch.pk: BatchFacts(batch.name, batch.rubric.number, tuple(axes.get(batch.rubric_id, ())))
             for batch in self.batches.select_related("rubric")
         }
-        raters = dict(Member.objects.filter(project=self.project).values_list("pk", "pseudonym"))
+        raters = {
+            pk: (pseudonym, kind)
+            for pk, pseudonym, kind in Member.objects.filter(project=self.project).values_list(
+                "pk", "pseudonym", "kind"
+            )
+        }
         models = dict(LanguageModel.objects.filter(project=self.project).values_list("pk", "name"))
         scores = Score.objects.filter(assignment=OuterRef("pk")).order_by()
         rows = (
@@ -169,7 +175,7 @@ class Selection:
             prompt, model, turn, sample, rater, batch, *rest, given = row
             by_axis = {axis: (value, na_reason) for axis, value, na_reason in given}
             yield Rating._make(
-                [prompt, models[model], turn, sample, raters[rater], batches[batch], *rest, by_axis]
+                [prompt, models[model], turn, sample, *raters[rater], batches[batch], *rest, by_axis]
             )
 
 

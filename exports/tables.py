@@ -13,6 +13,8 @@ from exports.files import Column, Kind, Row
 from exports.selection import CHUNK, Selection
 from projects.models import Point
 
+RATER_KIND = _("“person”; “position”, a place in a list that stands for nobody; or “simulated”")
+
 
 class ExportTable(ABC):
     """A table of a selection, under the name of its file or sheet."""
@@ -62,6 +64,7 @@ class LongTable(ExportTable):
             Column("seconds", Kind.NUMBER, 10, _("time spent on the whole response, idle time left out")),
             Column("flagged", Kind.BOOLEAN, 9, _("whether the rater flagged the response")),
             Column("origin", Kind.CATEGORY, 9, _("“here”, or “loaded” from a file")),
+            Column("rater_kind", Kind.CATEGORY, 11, RATER_KIND),
         ]  # fmt: skip
 
     def count(self) -> int:
@@ -80,6 +83,7 @@ class LongTable(ExportTable):
                 one.seconds,
                 one.flagged,
                 one.origin,
+                one.rater_kind,
             )
             for pk, axis in one.batch.axes:
                 if pk in one.scores:
@@ -115,6 +119,7 @@ class WideTable(ExportTable):
         Column("rubric", Kind.INTEGER, 8, _("the version of the rubric that it was rated under")),
         Column("occasion", Kind.INTEGER, 10, _("above 1 where the rater rated the same item again")),
         Column("origin", Kind.CATEGORY, 9, _("“here”, or “loaded” from a file")),
+        Column("rater_kind", Kind.CATEGORY, 11, RATER_KIND),
     )  # fmt: skip
 
     @property
@@ -164,6 +169,7 @@ class WideTable(ExportTable):
                 one.batch.rubric,
                 one.occasion,
                 one.origin,
+                one.rater_kind,
             )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RATERS = "loading_rater"
 _PSEUDONYM = re.compile(r"R([0-9]{3,9})")
+_PLACE = re.compile(r"P([0-9]{3,9})")
 
 
 def settle_raters(store: RatingStore) -> None:
@@ -22,8 +23,8 @@ def settle_raters(store: RatingStore) -> None:
     A name stands for the member that was loaded under it before; else for the member with that pseudonym, since
     our own downloads name raters so; else for somebody new.
     """
-    named: list[tuple[str, bool, int]] = store.rows(
-        f"SELECT rater, is_position, min(n) FROM {store.staging} GROUP BY 1, 2 ORDER BY 3"  # noqa: S608  # names are constants
+    named: list[tuple[str, str, int]] = store.rows(
+        f"SELECT rater, rater_kind, min(n) FROM {store.staging} GROUP BY 1, 2 ORDER BY 3"  # noqa: S608  # names are constants
     )
     project = Project.objects.select_for_update(no_key=True).get(pk=store.project.pk)
     members = list(Member.objects.filter(project=project))
@@ -33,10 +34,11 @@ def settle_raters(store: RatingStore) -> None:
         if member.external_name
     }
     by_pseudonym = {member.pseudonym: member for member in members}
-    found: list[tuple[str, bool, int]] = []
+    found: list[tuple[str, str, int]] = []
     created = 0
-    for name, is_position, n in named:
-        external = f"position {name}" if is_position else name
+    for name, kind, n in named:
+        is_position = kind == Member.Kind.POSITION
+        external = f"position {_place(name)}" if is_position else name
         member = by_name.get((external, is_position))
         if (external, not is_position) in by_name:
             _tell(
@@ -56,14 +58,14 @@ def settle_raters(store: RatingStore) -> None:
             )
         if member is None:
             pseudonym = (
-                _position(name, set(by_pseudonym))
+                _position(_place(name), set(by_pseudonym))
                 if is_position
                 else _pseudonym(project, name, set(by_pseudonym))
             )
             member = Member.objects.create(
                 project=project,
                 pseudonym=pseudonym,
-                kind=Member.Kind.POSITION if is_position else Member.Kind.PERSON,
+                kind=kind,
                 is_rater=True,
                 external_name=external,
             )
@@ -71,10 +73,10 @@ def settle_raters(store: RatingStore) -> None:
             created += 1
         elif not member.is_rater:
             _tell(store, n, say(_("“%(name)s” is no rater in this project."), name=quoted(name)))
-        found.append((name, is_position, member.pk))
+        found.append((name, kind, member.pk))
     project.save(update_fields=["people_so_far"])
     store.run(
-        f"CREATE TEMPORARY TABLE {RATERS} (rater text, is_position boolean, member_id bigint) ON COMMIT DROP"
+        f"CREATE TEMPORARY TABLE {RATERS} (rater text, rater_kind text, member_id bigint) ON COMMIT DROP"
     )
     for row in found:
         store.run(f"INSERT INTO {RATERS} VALUES (%s, %s, %s)", row)  # noqa: S608
@@ -91,6 +93,12 @@ def _pseudonym(project: Project, name: str, taken: set[str]) -> str:
         project.people_so_far += 1
         if (pseudonym := f"R{project.people_so_far:03}") not in taken:
             return pseudonym
+
+
+def _place(name: str) -> str:
+    """The place in a list that a position stands for, also where it is called by its pseudonym, as in our downloads."""
+    numbered = _PLACE.fullmatch(name)
+    return str(int(numbered[1])) if numbered else name
 
 
 def _position(name: str, taken: set[str]) -> str:

@@ -34,7 +34,7 @@ class RatingStore(ItemStore):
         "sample": "integer",
         "turn": "integer",
         "rater": "text",
-        "is_position": "boolean",
+        "rater_kind": "text",
         "axis_id": "bigint",
         "value": "double precision",
         "na_reason": "text",
@@ -70,7 +70,7 @@ class RatingStore(ItemStore):
             record.sample,
             record.turn,
             record.rater,
-            record.is_position,
+            record.rater_kind,
             axis.pk,
             value,
             na_reason,
@@ -159,7 +159,7 @@ class RatingStore(ItemStore):
         self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
             " WITH resolved AS (SELECT l.n, l.axis_id, l.occasion, l.sitting, i.id AS item_id, k.member_id"
-            f" FROM {self.staging} l JOIN {RATERS} k ON k.rater = l.rater AND k.is_position = l.is_position"
+            f" FROM {self.staging} l JOIN {RATERS} k ON k.rater = l.rater AND k.rater_kind = l.rater_kind"
             f" {self.ITEM} WHERE i.id IS NOT NULL),"
             " counted AS (SELECT n, axis_id, item_id, member_id, COALESCE(occasion, CASE"
             " WHEN NOT %(repeats)s THEN 1"

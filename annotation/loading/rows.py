@@ -66,14 +66,14 @@ class RatingRow(RowKind):
         return bool(filled & {"rater", "axis", "score"}) or any(name.startswith(SCORE) for name in filled)
 
     @staticmethod
-    def _is_position(fields: Fields) -> bool:
+    def _rater_kind(fields: Fields) -> str:
         kind = fields.text("rater_kind").strip()
         if kind not in ("", *Member.Kind.values):
             known = listed(Member.Kind.values)
             raise fields.refuse(
                 "rater_kind", say(_("“%(value)s” is none of: %(known)s."), value=quoted(kind), known=known)
             )
-        return kind == Member.Kind.POSITION
+        return kind or Member.Kind.PERSON.value
 
     def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
         common = {
@@ -81,7 +81,7 @@ class RatingRow(RowKind):
             "prompt": fields.name("prompt_id", LONGEST_KEY),
             "model": fields.name("model", LONGEST_MODEL),
             "rater": fields.name("rater", LONGEST_WORD),
-            "is_position": self._is_position(fields),
+            "rater_kind": self._rater_kind(fields),
             "turn": fields.integer("turn", 1, least=1, most=MOST_TURNS),
             "sample": fields.integer("sample", 0, least=0, most=MOST_SAMPLES),
             "rated_at": fields.moment("rated_at"),

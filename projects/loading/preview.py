@@ -71,7 +71,7 @@ ABOUT = {
     "sample": _("number of the sample, from 0"),
     "generation": _("how it was generated, as JSON"),
     "rater": _("who rated"),
-    "rater_kind": _("“person” or “position”"),
+    "rater_kind": _("“person”, “position” or “simulated”"),
     "axis": _("the axis that was rated"),
     "score": _("the score"),
     "turn": _("the turn that was rated, from 1"),

@@ -59,8 +59,8 @@ class RatingRecord(Record):
     axis_field: str = "axis"
     sample: int = 0
     turn: int = 1
-    #: A position in a list stands for nobody in particular.
-    is_position: bool = False
+    #: “person”, “position” (a place in a list, which stands for nobody in particular) or “simulated”.
+    rater_kind: str = "person"
     na_reason: str = ""
     rated_at: Any = None
     comment: str = ""

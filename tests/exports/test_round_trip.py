@@ -96,7 +96,7 @@ def project():
                 generation={"seed": number, "t": 0.7},
             )
     create_response(project, prompt=prompt, model=models[0], sample=1, turns=["another", "二"])
-    raters = [create_member(project) for _ in range(2)]
+    raters = [create_member(project), create_member(project, kind="simulated", login=False)]
     batch = create_batch(project, name="main 1")
     for number, seat in enumerate(batch.assignments.order_by("pk")):
         values = {axis: (number + at) % 6 for at, axis in enumerate(AXES)}
@@ -187,6 +187,24 @@ def human_eval_lines():
         {"id": "vicuna###5", "turns": [{"prompt": "未評価", "responses": {"llm_a": said("x", **{
             name: [] for name in ("detailedness", "factuality", "fluency", "relevance", "overall")})}}]},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["long", "wide"])
+def test_positions_stay_positions_in_our_own_tables_too(tmp_path, table, capsys):
+    published = tmp_path / "published.jsonl"
+    published.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in human_eval_lines()))
+    here, there = (create_project(slug=slug, axes=AXES) for slug in ("here", "there"))
+    run("load", "here", published)
+    for target in ["first", "second"]:
+        run("export", "here", "--out", tmp_path / target, "--format", "csv", "--table", "all")
+        files = [tmp_path / target / f"{one}.csv" for one in ["prompts", "responses", table]]
+        run("load", "there", *files)
+        run("load", "here", *files)  # under their pseudonyms they are the same ones
+
+    assert contents(there, with_batches=False) == contents(here, with_batches=False)
+    raters = Assignment.objects.filter(batch__project=there).values_list("rater__pseudonym", "rater__kind")
+    assert set(raters) == {("P001", "position"), ("P002", "position"), ("P003", "position")}
+    assert here.members.count() == there.members.count() == 3
 
 
 @pytest.mark.parametrize("names", [{}, {"llm_a": "GPT-4", "llm_b": "CALM3-22B"}])

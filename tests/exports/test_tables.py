@@ -71,6 +71,7 @@ def test_the_long_table_has_a_row_per_score_with_the_columns_that_loading_reads(
         "seconds": 12.5,
         "flagged": True,
         "origin": "here",
+        "rater_kind": "person",
     }
     assert (second["axis"], second["score"], second["na_reason"]) == ("fluency", None, "unsure")
     assert [(row["rater"], row["axis"], row["score"]) for row in (third, fourth)] == [

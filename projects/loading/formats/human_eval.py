@@ -77,7 +77,7 @@ class HumanEvalFormat(Format):
                     prompt=key,
                     model=self._named(letter),
                     rater=str(position),
-                    is_position=True,
+                    rater_kind="position",
                     axis=axis,
                     score=None if score in CANNOT_JUDGE else score,
                     score_field=path,
