@@ -144,9 +144,8 @@ def ceiling_figures(grid: Grid, *, fewest: int = FEWEST) -> CeilingFigures:
         r = to_mean.sums(weights).pearson[0]
         alphas = alpha_each(weights) if who.size else np.empty((0, len(weights)))
         of_person, of_judge = person.sums(weights).pearson, judge.sums(weights).pearson
-        known = np.isfinite(of_person) & np.isfinite(of_judge)
-        means = [mean_of_known(np.where(known, t, np.nan)) for t in (of_person, of_judge)]
-        together = [alpha, mean_of_known(alphas), mean_of_known(alphas) - alpha, *means, means[1] - means[0]]
+        together = [alpha, mean_of_known(alphas), mean_of_known(alphas) - alpha]
+        together += [mean_of_known(t) for t in (of_person, of_judge, of_judge - of_person)]
         corrected = ratio(r, np.sqrt(np.where(icc > 0, icc, np.nan)))
         return np.column_stack([*together, icc, r, corrected, *alphas, *of_person, *of_judge])
 
@@ -155,24 +154,16 @@ def ceiling_figures(grid: Grid, *, fewest: int = FEWEST) -> CeilingFigures:
     nothing = without if several.row.size == 0 else Reason.NO_VARIATION
     no_icc = without if several.row.size == 0 else Reason.NO_VARIATION_BETWEEN_ITEMS
     no_r = without if several.row.size == 0 else Reason.CONSTANT
+    with np.errstate(invalid="ignore", divide="ignore"):
+        uncorrected = no_r if np.isnan(to_mean.sums(np.ones((1, rows))).pearson[0, 0]) else no_icc
     parts = ("people", "judge", "difference")
     names = [
         *(f"ceiling.{what}.{part}" for what in ("alpha", "rest") for part in parts),
         *(f"ceiling.{what}" for what in ("reliability", "pearson", "corrected")),
         *(f"ceiling.{what}.{rater}" for what in ("alpha", "people", "judge") for rater in who),
     ]
-    why = [
-        nothing,
-        nobody,
-        nobody,
-        nobody,
-        nobody,
-        nobody,
-        no_icc,
-        no_r,
-        no_icc,
-        *[Reason.CONSTANT] * (3 * who.size),
-    ]
+    on_all = [no_icc, no_r, uncorrected]
+    why = [nothing, *[nobody] * 5, *on_all, *[Reason.CONSTANT] * (3 * who.size)]
     numbers = [n, m, m, m, m, m, n, n, n, *np.tile(n_each, 3).tolist()]
     return CeilingFigures(
         [FigureSet(tuple(names), figures, tuple(numbers), tuple(why))],
