@@ -1,0 +1,110 @@
+"""The raters of a project, or of one of its batches: the one function behind pages and commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from annotation.agreement.project import axes_of
+from annotation.models import Batch
+from annotation.models.batch import Purpose
+from annotation.raters.reading import read, read_repeats
+from projects.models import Axis, LanguageModel, Member, Project
+from stats.estimate import Undefined
+from stats.raters import READING_SPEED, RaterPanel, rater_panel
+from stats.raters.clusters import LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class RatedAxis:
+    """An axis, over all rubric versions in which it has the same key, kind and points."""
+
+    axis: Axis
+    """As the newest of these versions has it."""
+    versions: tuple[int, ...]
+    """Their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRaters:
+    project: Project
+    batch: Batch | None
+    """None: all batches of the project."""
+    purpose: str
+    """Of the ratings that were counted."""
+    level: float
+    reading_speed: float
+    computed_at: datetime
+    axes: list[RatedAxis]
+    pseudonyms: list[str]
+    """Of raters as the panel numbers them."""
+    models: list[str]
+    """Their names, as the panel numbers them."""
+    panel: RaterPanel | Undefined
+    """Undefined (`anonymous`) where ratings were loaded by their place in a list: a place is not a person."""
+
+    @property
+    def does_not_count(self) -> bool:
+        """Whether the batch is of a purpose whose ratings are not independent, so that none was counted."""
+        return self.batch is not None and self.batch.purpose != self.purpose
+
+
+def raters(
+    *,
+    project: Project,
+    batch: Batch | None = None,
+    level: float = LEVEL,
+    reading_speed: float = READING_SPEED,
+) -> ProjectRaters:
+    """Every figure about each rater, with intervals and flags.
+
+    Counted are independent ratings of the design, as for agreement: submitted ones of purpose `main`, or `calibration` for a
+    calibration batch that is named; repeats beside them, for how stable somebody is. Nothing is drawn by chance.
+    """
+    purpose = Purpose.MAIN
+    if batch is not None and batch.purpose == Purpose.CALIBRATION:
+        purpose = Purpose.CALIBRATION
+    every = _by_rubric(project.batches.all())
+    batches = _by_rubric(project.batches.filter(pk=batch.pk)) if batch else every
+    found = axes_of(project, batches)
+    scales = [scale for _axis, _versions, scale in found]
+    members = list(
+        Member.objects.filter(project=project).order_by("pk").values_list("pk", "pseudonym", "kind")
+    )
+    models = list(LanguageModel.objects.filter(project=project).order_by("pk").values_list("pk", "name"))
+    keys = [pk for pk, _pseudonym, _kind in members]
+    positions = {pk for pk, _pseudonym, kind in members if kind == Member.Kind.POSITION}
+    sheet = read(
+        project=project.pk,
+        batches=batches,
+        purpose=purpose,
+        scales=scales,
+        ordered=[axis.kind != Axis.Kind.NOMINAL for axis, _versions, _scale in found],
+        raters=keys,
+        positions=positions,
+        models=[pk for pk, _name in models],
+    )
+    repeats = read_repeats(batches=batches, again_in=every, scales=scales, raters=keys, positions=positions)
+    return ProjectRaters(
+        project=project,
+        batch=batch,
+        purpose=purpose,
+        level=level,
+        reading_speed=reading_speed,
+        computed_at=timezone.now(),
+        axes=[RatedAxis(axis, versions) for axis, versions, _scale in found],
+        pseudonyms=[pseudonym for _pk, pseudonym, _kind in members],
+        models=[name for _pk, name in models],
+        panel=rater_panel(sheet, repeats=repeats, reading_speed=reading_speed, level=level),
+    )
+
+
+def _by_rubric(batches: QuerySet[Batch]) -> dict[int, list[int]]:
+    """Ids of batches by rubric."""
+    found: dict[int, list[int]] = {}
+    for pk, rubric in batches.order_by("pk").values_list("pk", "rubric_id"):
+        found.setdefault(rubric, []).append(pk)
+    return found

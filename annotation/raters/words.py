@@ -1,0 +1,55 @@
+"""What is said of raters, in the reader's words."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from stats.raters import Flag
+
+FLAGS: dict[Flag, Promise] = {
+    Flag.LENIENT: _("scores higher than the others"),
+    Flag.SEVERE: _("scores lower than the others"),
+    Flag.INCONSISTENT: _("scores do not rise and fall with the others’"),
+    Flag.FEW_POINTS: _("hardly uses more than one point"),
+    Flag.LONG_RUN: _("the same score many times in a row"),
+    Flag.DRIFT: _("scores change in the course of the work"),
+    Flag.OFF_GOLD: _("disagrees with gold values"),
+    Flag.UNSTABLE: _("disagrees with own earlier scores"),
+    Flag.EQUAL_AXES: _("nearly always the same score on all axes"),
+    Flag.HALO: _("hardly tells the axes apart"),
+    Flag.FAST: _("much faster than the others"),
+    Flag.BELOW_FLOOR: _("often faster than reading takes"),
+}
+
+FIGURES: dict[str, Promise] = {
+    "severity": _("severity"),
+    "deviation": _("against the others’ mean"),
+    "pearson": _("r with the others"),
+    "spearman": _("rank correlation with the others"),
+    "residual_sd": _("spread"),
+    "entropy": _("entropy (bits)"),
+    "modal_share": _("most frequent score"),
+    "longest_run": _("longest run"),
+    "drift": _("drift"),
+    "drift_slope": _("drift, straight line"),
+    "gold": _("kappa with gold"),
+    "retest": _("kappa with oneself"),
+    "equal_axes": _("all axes equal"),
+    "halo": _("halo"),
+    "seconds": _("median seconds"),
+    "pace": _("pace (z)"),
+    "below_floor": _("too fast to read"),
+}
+
+MEANS: dict[str, Promise] = {
+    "plain": _("as it is"),
+    "adjusted": _("severity taken out"),
+    "plain_without": _("without raters in doubt"),
+    "adjusted_without": _("without them, severity taken out"),
+}
+
+SHARES = frozenset({"modal_share", "equal_axes", "below_floor"})
+"""Figures that are shown in percent."""
+SIGNED = frozenset({"severity", "deviation", "drift", "drift_slope", "pace"})
+"""Figures that have a direction."""
