@@ -6,7 +6,7 @@ through its pattern alone, so nothing is lost, and resampling items is resamplin
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -97,34 +97,44 @@ class PatternHistogram:
         `cluster` (n,) names the cluster of each rating's item. Raises ValueError for a rank off the
         scale, and for an item in two clusters.
         """
-        points = points_of(values)
-        items, ranks = np.asarray(item, dtype=np.int64), np.asarray(rank, dtype=np.int64)
-        if ranks.shape != items.shape:
-            raise ValueError(f"{items.size} items and {ranks.size} ranks")
-        if ranks.size and (ranks.min() < NA or ranks.max() > points.size):
-            raise ValueError(f"a rank is outside {NA}..{points.size}")
-        names, items = _numbered(items)
+        return cls.of_axes(values=[values], item=item, ranks=[rank], cluster=cluster)[0]
+
+    @classmethod
+    def of_axes(
+        cls,
+        *,
+        values: Sequence[npt.ArrayLike],
+        item: npt.ArrayLike,
+        ranks: Sequence[npt.ArrayLike],
+        cluster: npt.ArrayLike | None = None,
+    ) -> list[Self]:
+        """The same for several axes on which the same items were rated: `values` and `ranks` of each.
+
+        Which items there are is found out once, so this is quicker than one axis after the other.
+        """
+        names, items = _numbered(np.asarray(item, dtype=np.int64))
         n_items = len(names)
-        per_item = np.bincount(
-            items[ranks != MISSING] if (ranks == MISSING).any() else items, minlength=n_items
-        )
-        pattern, counts, na = _patterns_of(items, ranks, points.size, per_item)
-        histogram = cls(
-            values=points,
-            counts=counts,
-            na=na,
-            frequency=np.bincount(pattern[per_item > 0], minlength=len(counts)),
-        )
-        if cluster is None:
-            return histogram
-        keys = np.asarray(cluster)
-        if keys.shape != items.shape:
-            raise ValueError(f"{items.size} ratings and {keys.size} clusters")
-        of_item = np.zeros(n_items, np.int64)
-        of_item[items] = keys
-        if not np.array_equal(of_item[items], keys):
-            raise ValueError("an item is in two clusters")
-        return histogram.clustered(of_item[per_item > 0], pattern[per_item > 0])
+        of_item = None if cluster is None else _of_each(items, n_items, np.asarray(cluster))
+        rows_per_item = np.bincount(items, minlength=n_items)
+        found = []
+        for points, rank in zip((points_of(of) for of in values), ranks, strict=True):
+            given = np.asarray(rank)
+            if given.shape != items.shape:
+                raise ValueError(f"{items.size} items and {given.size} ranks")
+            if given.size and (given.min() < NA or given.max() > points.size):
+                raise ValueError(f"a rank is outside {NA}..{points.size}")
+            given = given.astype(np.int64, copy=False)
+            there = given != MISSING
+            per_item = rows_per_item if there.all() else np.bincount(items[there], minlength=n_items)
+            pattern, counts, na = _patterns_of(items, given, points.size, per_item)
+            judged = per_item > 0
+            if not judged.all():
+                pattern = pattern[judged]
+            histogram = cls(points, counts, na, frequency=np.bincount(pattern, minlength=len(counts)))
+            if of_item is not None:
+                histogram = histogram.clustered(of_item[judged], pattern)
+            found.append(histogram)
+        return found
 
     @classmethod
     def from_scores(
@@ -295,6 +305,17 @@ def merge(histograms: Iterable[PatternHistogram]) -> PatternHistogram:
     )
 
 
+def _of_each(items: Ints, n_items: int, cluster: Array) -> Ints:
+    """(n_items,) the cluster of each item."""
+    if cluster.shape != items.shape:
+        raise ValueError(f"{items.size} ratings and {cluster.size} clusters")
+    of_item = np.zeros(n_items, np.int64)
+    of_item[items] = cluster
+    if not np.array_equal(of_item[items], cluster):
+        raise ValueError("an item is in two clusters")
+    return of_item
+
+
 def _keys(names: Array) -> Ints:
     """A number for each name: the name itself where it is a whole number, else 63 bits of its digest."""
     if names.dtype.kind in "iu":
@@ -311,9 +332,13 @@ def _numbered(names: Array) -> tuple[Ints, Ints]:
     lowest, span = int(names.min()), int(names.max()) - int(names.min()) + 1
     if span > 4 * names.size + 65_536:
         return np.unique(names.astype(np.int64), return_inverse=True)
-    offset = names.astype(np.int64) - lowest
+    offset = names.astype(np.int64, copy=False)
+    if lowest:
+        offset = offset - lowest
     occurs = np.zeros(span, bool)
     occurs[offset] = True
+    if occurs.all():  # numbered already
+        return np.arange(lowest, lowest + span), offset
     return np.flatnonzero(occurs) + lowest, (np.cumsum(occurs) - 1)[offset]
 
 
