@@ -34,6 +34,8 @@ def resamples(prompt: Ints, replicates: int, rng: np.random.Generator) -> Floats
     """(replicates, P) how often each row is drawn when prompts are: `prompt` (P,) names the prompt of each row."""
     _, index = np.unique(prompt, return_inverse=True)
     n = int(index.max(initial=-1)) + 1
+    if n == 0:
+        return np.zeros((replicates, 0))
     return rng.multinomial(n, np.full(n, 1 / n), size=replicates).astype(np.float64)[:, index]
 
 

@@ -112,6 +112,8 @@ def _axis(of: AxisComparison) -> dict[str, Any]:
         "length_bias": plain(of.length),
         "style_bias": plain(of.style),
         "own_family": None if of.own_family is None else {"models": list(of.own)} | plain(of.own_family),
+        "ppi": [{"model": model} | plain(one) for model, one in zip(models, of.ppi, strict=True)],
+        "win_rates": plain(of.win_rates),
         "warnings": [{"warning": one.key, "words": str(one)} for one in cautions(of)],
     }
 

@@ -16,8 +16,10 @@ from stats.judges.bias import LengthBias, length_bias
 from stats.judges.family import OwnFamily, own_family
 from stats.judges.figures import FigureSet, measure
 from stats.judges.grid import Grid
+from stats.judges.length_control import WinRate, length_controlled_win_rate
 from stats.judges.levels import system_means
 from stats.judges.panel import JudgePanel, judge_panel
+from stats.judges.ppi import PPI, ppi_models
 from stats.judges.separability import Separability, separability
 from stats.ranking import Battles, Ranking, bradley_terry
 
@@ -30,6 +32,16 @@ class ModelMeans:
     n: int
     human: Result
     judge: Result
+
+
+@dataclass(frozen=True, slots=True)
+class WinRates:
+    """How often a model beats the baseline by people's scores and by the judge's, as it is and with length taken out."""
+
+    model: str
+    baseline: str
+    human: WinRate
+    judge: WinRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,10 @@ class AxisComparison:
     """Models of the judge's own family, as far as they are here."""
     own_family: OwnFamily | None
     """None where no model was said to be of the family."""
+    ppi: tuple[PPI, ...]
+    """Of each model: its mean over all responses that the judge scored."""
+    win_rates: tuple[WinRates, ...]
+    """Against the baseline, where one was named."""
 
 
 def compare_on_axis(
@@ -62,6 +78,7 @@ def compare_on_axis(
     *,
     alt_test: AltTest,
     own: Sequence[str],
+    baseline: str = "",
     interval: Interval,
     rng: np.random.Generator,
 ) -> AxisComparison:
@@ -85,6 +102,8 @@ def compare_on_axis(
         style=length_bias(grid, style=judged.style, interval=interval, rng=rng),
         own=tuple(model for model in judged.models if model in own),
         own_family=own_family(grid, families, "own", interval=interval, rng=rng) if own else None,
+        ppi=tuple(ppi_models(grid, level=interval.level)),
+        win_rates=_win_rates(judged.models, shared, baseline, interval, rng),
     )
 
 
@@ -133,3 +152,29 @@ def _strengths(shared: Grid, scores: Floats, interval: Interval, rng: np.random.
     """Bradley-Terry from a battle for each prompt and pair of models, over the cells that both sides scored."""
     table = np.where(shared.both, scores, np.nan)
     return bradley_terry(Battles.from_scores(table, shared.prompt), interval=interval, rng=rng)
+
+
+def _win_rates(
+    models: Sequence[str], shared: Grid, baseline: str, interval: Interval, rng: np.random.Generator
+) -> tuple[WinRates, ...]:
+    if baseline not in models or shared.length is None:
+        return ()
+    length = shared.length
+    of = models.index(baseline)
+
+    def against(score: Floats, place: int) -> WinRate:
+        return length_controlled_win_rate(
+            np.where(shared.both, score, np.nan),
+            length,
+            shared.prompt,
+            model=place,
+            baseline=of,
+            interval=interval,
+            rng=rng,
+        )
+
+    return tuple(
+        WinRates(model, baseline, against(shared.human, place), against(shared.judge, place))
+        for place, model in enumerate(models)
+        if place != of
+    )

@@ -101,7 +101,8 @@ def _means(axis: AxisPlot, who: Sequence[str], words: Mapping[str, str], colour:
         axis=alt.Axis(labelLimit=180, labelFontSize=12, domain=False, ticks=False),
     )
     offset = alt.YOffset("who:N", sort=list(who))
-    x = alt.X("mean:Q", title=words["mean"], scale=alt.Scale(domain=[axis.low, axis.high], nice=False))
+    scale = alt.Scale(domain=[axis.low, axis.high], nice=False, zero=False)
+    x, low = (alt.X(f"{name}:Q", title=words["mean"], scale=scale) for name in ("mean", "low"))
     tooltip = [
         "model:N",
         "who:N",
@@ -110,7 +111,7 @@ def _means(axis: AxisPlot, who: Sequence[str], words: Mapping[str, str], colour:
     ]
     layers = [
         rows.mark_rule(strokeWidth=2.5, strokeCap="round", opacity=0.55)
-        .encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=colour, tooltip=tooltip)
+        .encode(x=low, x2="high:Q", y=y, yOffset=offset, color=colour, tooltip=tooltip)
         .transform_filter("isValid(datum.low)"),
         rows.mark_point(filled=True, size=60, opacity=1).encode(
             x=x, y=y, yOffset=offset, color=colour, shape=shape, tooltip=tooltip
@@ -142,7 +143,7 @@ def _curve(axis: AxisPlot, words: Mapping[str, str], colour: Any, hush: str) -> 
         rows.mark_line(interpolate="step-after", strokeWidth=2).encode(
             x=x, y=y, color=colour, tooltip=tooltip
         ),
-        rows.mark_point(filled=True, size=70)
+        rows.mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=colour, tooltip=tooltip)
         .transform_filter("datum.registered"),
     ).properties(

@@ -54,6 +54,7 @@ def compare(
     batch: Batch | None = None,
     axes: Sequence[str] = (),
     own: Sequence[str] = (),
+    baseline: str = "",
     setting: Setting | None = None,
     interval: Interval = CLUSTER_BOOTSTRAP,
     seed: int = 1,
@@ -62,7 +63,7 @@ def compare(
     """All that `stats.judges` says of these judges, with intervals over prompts.
 
     Counted are people's independent ratings of the design, as for agreement. `axes`: keys, all by default. `own`:
-    names of the models of the judges' own family. The same `seed` gives the same figures again. Chance hangs on the axis
+    names of the models of the judges' own family. `baseline`: the model that the others are set against. The same `seed` gives the same figures again. Chance hangs on the axis
     alone: all judges are seen on the same resamples, and leaving an axis or a judge out does not move the others.
     """
     purpose = (
@@ -74,18 +75,22 @@ def compare(
     done = 0
     found = []
     for number, judge in enumerate(judges):
-        tests = alt_tests(
-            [axis.grids[number] for axis in judged],
-            setting,
-            interval=interval,
-            rng=np.random.default_rng(seed),
+        grids = [axis.grids[number] for axis in judged]
+        tests = (
+            alt_tests(grids, setting, interval=interval, rng=np.random.default_rng(seed)) if judged else []
         )
         compared = []
         for place, axis in enumerate(judged):
             tell(done, steps, f"{judge.name}, {axis.axis.key}")
             compared.append(
                 compare_on_axis(
-                    axis, number, alt_test=tests[place], own=own, interval=interval, rng=_stream(seed, axis)
+                    axis,
+                    number,
+                    alt_test=tests[place],
+                    own=own,
+                    baseline=baseline,
+                    interval=interval,
+                    rng=_stream(seed, axis),
                 )
             )
             done += 1

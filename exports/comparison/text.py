@@ -117,6 +117,10 @@ def _axis(of: AxisComparison) -> Iterator[str]:
         ]
         if of.own_family is not None:
             sections.append(_own_family(of))
+        if of.win_rates:
+            sections.append(_win_rates(of))
+        if any(one.more for one in of.ppi):
+            sections.append(_ppi(of))
     yield from _aligned(sections)
 
 
@@ -196,13 +200,11 @@ def _ceiling(of: AxisComparison) -> Section:
 def _alt_test(of: AxisComparison) -> Section:
     test = of.alt_test
     section = Section(_("Alternative annotator test"))
-    section.rows += [
-        (
-            _("winning rate at epsilon %(epsilon)s") % {"epsilon": f"{test.setting.epsilon:g}"},
-            test.winning_rate,
-        ),
-        (_("advantage probability"), test.advantage),
-    ]
+    epsilon = f"{test.setting.epsilon:g}"
+    if isinstance(test.winning_rate, Undefined):
+        label = _("winning rate at epsilon %(epsilon)s") % {"epsilon": epsilon}
+        section.rows.append((label, test.winning_rate))
+    section.rows.append((_("advantage probability"), test.advantage))
     if isinstance(test.winning_rate, Estimate):
         curve = {point.epsilon: point.winning_rate for point in test.curve}
         at = [
@@ -211,16 +213,17 @@ def _alt_test(of: AxisComparison) -> Section:
             if isinstance(rate := curve.get(epsilon), Estimate)
         ]
         section.rows.append(_("winning rate by epsilon: %(curve)s") % {"curve": "  ".join(at)})
-        verdict = _("passed: the judge beats at least half of them") if test.passed else _("not passed")
         section.rows.append(
-            _("%(n)s annotators, %(left_out)s with fewer than %(least)s responses left out; %(verdict)s")
-            % {
-                "n": len(test.annotators),
-                "left_out": test.left_out,
-                "least": test.setting.min_items,
-                "verdict": verdict,
-            }
+            _("%(n)s annotators; %(left_out)s with fewer than %(least)s responses left out")
+            % {"n": len(test.annotators), "left_out": test.left_out, "least": test.setting.min_items}
         )
+        verdict = (
+            _("At epsilon %(epsilon)s the judge beats %(share)s of the annotators: passed.")
+            if test.passed
+            else _("At epsilon %(epsilon)s the judge beats %(share)s of the annotators: not passed.")
+        )
+        share = f"{100 * test.winning_rate.value:.0f} %"
+        section.rows.append(verdict % {"epsilon": epsilon, "share": share})
     elif test.left_out:
         section.rows.append(
             _("all %(n)s annotators have fewer than %(least)s responses that others rated, too")
@@ -297,6 +300,34 @@ def _own_family(of: AxisComparison) -> Section:
             (_("at equal human score"), found.at_equal_scores),
         ],
     )
+
+
+def _win_rates(of: AxisComparison) -> Section:
+    section = Section(_("Win rates against %(model)s") % {"model": of.win_rates[0].baseline})
+    for one in of.win_rates:
+        for who, rate in ((_("people"), one.human), (_("judge"), one.judge)):
+            named = {"model": one.model, "who": who}
+            section.rows += [
+                (_("%(model)s, %(who)s") % named, rate.plain),
+                (_("%(model)s, %(who)s, length taken out") % named, rate.controlled),
+            ]
+    return section
+
+
+def _ppi(of: AxisComparison) -> Section:
+    section = Section(
+        _("Means over all that the judge scored, with people’s scores of some (prediction-powered)")
+    )
+    for model, one in list(zip(of.judged.models, of.ppi, strict=True))[:MOST_MODELS]:
+        section.rows += [
+            (_("%(model)s, people alone") % {"model": model}, one.people),
+            (_("%(model)s, people and judge") % {"model": model}, one.tuned),
+            (_("%(model)s, judge where people scored less where not") % {"model": model}, one.sample),
+        ]
+    section.rows.append(
+        _("Right only if people’s prompts are a random sample of all: the last line is near 0 then.")
+    )
+    return section
 
 
 def _between(of: AxisBetween) -> Iterator[str]:

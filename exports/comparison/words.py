@@ -20,8 +20,6 @@ COEFFICIENTS: dict[str, Promise] = {
     "kendall": _("Kendall’s tau-b"),
 }
 
-PAIRS = _("acc23: pairs in the same order or both tied")
-
 #: Of figures that judges are compared by.
 BETWEEN: dict[str, Promise] = {
     "none.pearson": _("Pearson, all responses pooled"),

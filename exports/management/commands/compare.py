@@ -21,6 +21,9 @@ from projects.models import Axis, Project
 from stats.agreement.intervals import Interval, Method
 from stats.judges.alt_test import SKILLED, Few, Setting
 
+FEWEST = 1000
+"""Resamples below which nobody goes unasked."""
+
 
 class Command(BaseCommand):
     help = "How far automatic judges agree with the people of a project, axis by axis (docs/methods.md)."
@@ -52,6 +55,9 @@ class Command(BaseCommand):
             default=[],
             metavar="MODEL",
             help="models of the judge’s own family: does it prefer them?",
+        )
+        parser.add_argument(
+            "--baseline", default="", metavar="MODEL", help="win rates against this model, length taken out"
         )
         parser.add_argument(
             "--epsilon",
@@ -86,7 +92,8 @@ class Command(BaseCommand):
         if plot is not None:
             self._check_plot(plot)
         batch = self._batch(study, options["batch"])
-        self._check_names(study, options["axis"], options["own_family"])
+        baseline: str = options["baseline"]
+        self._check_names(study, options["axis"], [*options["own_family"], *([baseline] if baseline else [])])
         interval, setting = self._interval(options), self._setting(options)
         judges = [self._judge(study, name) for name in dict.fromkeys(names)]
         if not judges:
@@ -110,6 +117,7 @@ class Command(BaseCommand):
                     batch=batch,
                     axes=options["axis"],
                     own=options["own_family"],
+                    baseline=baseline,
                     setting=setting,
                     interval=interval,
                     seed=options["seed"],
@@ -171,12 +179,18 @@ class Command(BaseCommand):
     def _interval(options: dict[str, Any]) -> Interval:
         if options["seed"] < 0:
             raise CommandError("A seed is 0 or more.")
+        replicates = options["replicates"]
+        if replicates < 100:
+            raise CommandError("--replicates: 100 or more.")
         try:
             return Interval(
-                Method.CLUSTER_BOOTSTRAP, level=options["level"], replicates=options["replicates"]
+                Method.CLUSTER_BOOTSTRAP,
+                level=options["level"],
+                replicates=replicates,
+                fewest=min(replicates, FEWEST),
             )
         except ValueError as error:
-            raise CommandError(f"--level, --replicates: {error}.") from None
+            raise CommandError(f"--level: {error}.") from None
 
     @staticmethod
     def _setting(options: dict[str, Any]) -> Setting:
