@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from html import escape
+from html.parser import HTMLParser
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import nh3
@@ -112,6 +113,67 @@ def render(text: str, *, lang: str | None = None) -> SafeString:
         log.exception("a text of %d characters could not be rendered", len(text))
         html = _plain(text)
     return mark_safe(f'<div class="md" lang="{escape(lang or language_of(text))}">{html}</div>')  # noqa: S308  cleaned above
+
+
+def excerpt(text: str, length: int) -> str:
+    """The first `length` characters of `text` as one line, without its markup: for lists."""
+    words = _Words()
+    words.feed(render(text[: 4 * length + 400]))
+    words.close()
+    line = " ".join("".join(words.said).split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+class _Words(HTMLParser):
+    """What is said in rendered text, in one row; of a formula enough to know it again: x^2, a/b, √2."""
+
+    BETWEEN = frozenset(
+        [
+            "blockquote",
+            "br",
+            "div",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "hr",
+            "li",
+            "ol",
+            "p",
+            "pre",
+            "td",
+            "th",
+            "tr",
+            "ul",
+        ]
+    )
+    SECOND: ClassVar = {"mfrac": "/", "msup": "^", "msub": "_"}
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.said: list[str] = []
+        self.within: list[tuple[str, list[str]]] = [("", [])]  # each open element and its children so far
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        parent, children = self.within[-1]
+        if len(children) == 1:
+            self.said.append(self.SECOND.get(parent, ""))
+        children.append(tag)
+        if tag in self.BETWEEN:
+            self.said.append(" ")
+        elif tag == "msqrt":
+            self.said.append("√")
+        if tag not in ("br", "hr"):
+            self.within.append((tag, []))
+
+    def handle_endtag(self, tag: str) -> None:
+        if len(self.within) > 1:
+            self.within.pop()
+        if tag in self.BETWEEN:
+            self.said.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
 
 
 def language_of(text: str) -> str:

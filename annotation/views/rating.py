@@ -36,7 +36,8 @@ from annotation.services.errors import (
 )
 from annotation.views import card
 from annotation.views.rater import rater_of
-from projects.access import Request, for_raters
+from projects.access import Request, for_raters, say_that_it_is_over, took_part
+from projects.markdown import excerpt
 from projects.models import Member
 
 SAID = {
@@ -108,6 +109,8 @@ def submit(request: HttpRequest, project_slug: str, key: uuid.UUID) -> HttpRespo
         here = reverse("annotation:assignment", args=[project_slug, key])
         return redirect(f"{reverse('account_login')}?next={here}")
     if not (member := rater_of(request.user.pk, project_slug)):
+        if took_part(request.user.pk, project_slug):
+            return say_that_it_is_over(request)
         raise Http404
     return _submit(cast("Request", request), member, key)
 
@@ -233,7 +236,12 @@ def _row(rating: Assignment) -> dict[str, Any]:
         else:
             given.append(Shown(scale.label, "–", _("cannot judge") if code == -1 else _("no score")))
     talk = conversation(rating.item)
-    return {"rating": rating, "given": given, "question": talk.question.text, "answer": talk.answer.text}
+    return {
+        "rating": rating,
+        "given": given,
+        "question": excerpt(talk.question.text, 90),
+        "answer": excerpt(talk.answer.text, 120),
+    }
 
 
 def _own(member: Member) -> Any:

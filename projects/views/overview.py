@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Count
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
-from projects.access import Request, for_data, project_page
+from projects.access import Request, for_members, project_page
 from projects.models import Member
 from projects.progress import counts_of
 
@@ -29,8 +30,11 @@ class Step:
 
 
 @require_GET
-@for_data
+@for_members
 def project(request: Request, member: Member) -> HttpResponse:
+    """For whoever may see data; a rater who followed a shortened address gets to where they rate."""
+    if not member.may_see_data:
+        return redirect("annotation:rate", member.project.slug)
     counts = counts_of(member.project)
     context = {
         "counts": counts,

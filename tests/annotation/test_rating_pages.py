@@ -14,12 +14,14 @@ from annotation.models import Assignment, Score, Submission
 from annotation.own_progress import Mine, mine, mine_after
 from annotation.services import claim_next, close, give_back, pause
 from annotation.views.rater import rater_of
-from projects.models import Member
+from projects.models import Member, User
+from projects.people import deactivate
 from tests.factories import (
     create_batch,
     create_item,
     create_member,
     create_project,
+    create_prompt,
     create_response,
     create_user,
     rate,
@@ -504,6 +506,18 @@ class TestLeavingAnItem:
         assert "The batch is paused or closed." in html(response)
 
 
+def test_the_list_shows_the_beginning_of_the_text_without_markup(me, project, rater):
+    prompt = create_prompt(project, turns=[{"role": "user", "content": "**Solve** $x^2 = 4$"}])
+    item = create_item(project, prompt=prompt, turns=["# Answer\n\n`x` is $\\frac{4}{2}$"])
+    rate(
+        create_batch(project, items=[item], raters_per_item=1).assignments.get(),
+        rater,
+        {"relevance": 1, "fluency": 1},
+    )
+    row = me.get(url("my_ratings", project)).context["rows"][0]
+    assert (row["question"], row["answer"]) == ("Solve x^2=4", "Answer x is 4/2")
+
+
 PAGES = ["rate", "my_ratings"]
 PARTS = ["assignment", "submit", "skip", "give_back", "renew"]
 
@@ -516,6 +530,26 @@ def test_a_stranger_is_told_that_there_is_no_such_page(client, project, rater, n
     address = url(name, project, *([seat.key] if name in PARTS else []))
     method = client.get if name in (*PAGES, "assignment") else client.post
     assert method(address).status_code == 404
+
+
+@pytest.mark.parametrize("name", PAGES + PARTS)
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "You no longer take part"), ("ja", "参加は終了しています")]
+)
+def test_a_rater_who_was_deactivated_while_on_an_item_is_told(me, project, rater, name, language, words):
+    create_batch(project, items=[create_item(project)])
+    seat = claim_next(rater=rater)
+    deactivate(member=rater)
+    User.objects.filter(pk=rater.user_id).update(language=language)
+    address = url(name, project, *([seat.key] if name in PARTS else []))
+    ask = me.get if name in (*PAGES, "assignment") else me.post
+    response = ask(address, headers={"Accept-Language": language})
+    assert response.status_code == 404
+    assert words in html(response)
+    assert project.name not in html(response)
+    for_script = ask(address, headers={"Accept-Language": language} | HTMX)
+    assert for_script.headers["Content-Type"].startswith("text/plain")
+    assert words in for_script.text
 
 
 @pytest.mark.parametrize("name", PAGES + PARTS)

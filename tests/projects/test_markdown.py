@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projects import markdown
-from projects.markdown import TAGS, language_of, render
+from projects.markdown import TAGS, excerpt, language_of, render
 
 VOID = {"br", "hr"}
 ATTRIBUTES = {
@@ -301,3 +301,24 @@ def test_a_failure_within_shows_the_text_as_it_is(monkeypatch, caplog):
     monkeypatch.setattr(markdown, "_rendered_before", fail)
     assert render("<b>\ud800評") == '<div class="md" lang="ja"><pre class="plain">&lt;b&gt;?評</pre></div>'
     assert "could not be rendered" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# 見出し\n\n| a | b |\n|--|--:|\n| 1 | 2 |", "見出し a b 1 2"),
+        ("**太字**と`code`、[案内](https://example.org)\n- 一\n- 二", "太字とcode、案内 一 二"),
+        (r"so $x^2 + \frac{a}{b}$ and $\sqrt{2}$", "so x^2+a/b and √2"),
+        ("```python\nprint('x')\n```\nthen <b>raw</b> & a < b", "print('x') then <b>raw</b> & a < b"),
+        ("", ""),
+    ],
+)
+def test_an_excerpt_is_one_line_without_markup(text, line):
+    assert excerpt(text, 90) == line
+
+
+@given(st.text(max_size=300), st.integers(2, 60))
+def test_an_excerpt_is_never_longer_than_asked(text, length):
+    short = excerpt(text, length)
+    assert len(short) <= length
+    assert "\n" not in short

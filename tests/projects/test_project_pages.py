@@ -55,7 +55,8 @@ CHANGED = ["people", "new_rubric"]
 
 @pytest.mark.parametrize("name", [*LOOKED_AT, *CHANGED])
 def test_a_rater_and_a_stranger_get_404(client, project, name):
-    for user in [create_member(project).user, create_member(create_project(), is_coordinator=True).user]:
+    rater, stranger = create_member(project), create_member(create_project(), is_coordinator=True)
+    for user in [rater.user, stranger.user] if name != "project" else [stranger.user]:
         client.force_login(user)
         assert page(client, name, project).status_code == 404
 
@@ -79,10 +80,20 @@ def test_a_researcher_may_not_change(client, researcher, project, name):
     assert page(client, name, project).status_code == 404
 
 
-def test_a_coordinator_who_was_deactivated_gets_404(client, project):
+def test_a_coordinator_who_was_deactivated_gets_404_and_is_told_why(client, project):
     former = create_member(project, is_coordinator=True, active=False)
     client.force_login(former.user)
-    assert page(client, "project", project).status_code == 404
+    response = page(client, "project", project)
+    assert response.status_code == 404
+    assert "You no longer take part" in response.text
+    assert project.name not in response.text
+
+
+def test_a_rater_who_opens_the_project_gets_to_where_they_rate(client, project):
+    client.force_login(create_member(project).user)
+    response = page(client, "project", project)
+    assert response.status_code == 302
+    assert response.headers["Location"] == reverse("annotation:rate", args=[project.slug])
 
 
 @pytest.mark.parametrize("name", ["project", "prompts", "rubric", "people"])
