@@ -128,14 +128,16 @@ def logistic(x: Floats, y: Floats, weights: Floats, *, start: Floats | None = No
         p = _probability(beta @ x.T)
         gradient = (weights * (y - p)) @ x
         curvature = ((weights * p * (1 - p)) @ products).reshape(-1, k, k)
-        step = (np.linalg.pinv(curvature, rcond=1e-12, hermitian=True) @ gradient[:, :, None])[:, :, 0]
+        size = np.trace(curvature, axis1=1, axis2=2)[:, None, None] + 1e-12
+        step = np.linalg.solve(curvature + 1e-10 * size * np.eye(k), gradient[:, :, None])[:, :, 0]
         beta = beta + step / np.maximum(1, np.abs(step).max(axis=1, keepdims=True) / 4)
         beta = beta.clip(-4 * _FAR, 4 * _FAR)
         if np.abs(step).max(initial=0) < 1e-10:
             break
     gradient = (weights * (y - _probability(beta @ x.T))) @ x
-    size = weights.sum(axis=1).clip(min=1)
-    found = (np.abs(gradient).max(axis=1) < 1e-7 * size) & (np.abs(beta).max(axis=1) < _FAR)
+    found = (np.abs(gradient).max(axis=1) < 1e-7 * weights.sum(axis=1).clip(min=1)) & (
+        np.abs(beta).max(axis=1) < _FAR
+    )
     return np.where(found[:, None], beta, np.nan)
 
 

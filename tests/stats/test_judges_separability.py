@@ -276,6 +276,32 @@ def test_what_cannot_be_compared_says_why(human, judge, reason):
     assert found.human.reason is found.agreement.reason is found.brier.reason is reason
 
 
+def test_a_model_that_answered_one_prompt_is_left_out():
+    human, _ = scores(2)
+    human[1:, 0] = np.nan
+    human[::2, 1] = np.nan
+    found = separability(Grid.of(human, human), interval=FEW_DRAWS, rng=np.random.default_rng(1))
+    assert (found.left_out, found.pairs) == (1, 6)
+    without = separability(
+        Grid.of(human[:, 1:], human[:, 1:]), interval=FEW_DRAWS, rng=np.random.default_rng(1)
+    )
+    assert found == replace(without, left_out=1)
+
+
+def test_models_that_never_met_are_left_out_rather_than_failing():
+    human = np.where(np.eye(30, dtype=bool), 3.0, np.nan)
+    found = separability(Grid.of(human, human), interval=FEW_DRAWS, rng=np.random.default_rng(1))
+    assert (found.left_out, found.brier) == (30, Undefined(Reason.NOTHING_SHARED, 0))
+
+
+def test_resamples_may_miss_a_model_now_and_then():
+    human, _ = scores(2)
+    human[5:, 0] = np.nan
+    found = separability(Grid.of(human, human), interval=FEW_DRAWS, rng=np.random.default_rng(1))
+    assert found.left_out == 0
+    assert 0 < found.brier.undefined_replicates < 20
+
+
 def test_two_prompts_have_figures_and_no_intervals():
     human, _ = scores(2, prompts=2)
     found = separability(Grid.of(human, human), interval=FEW_DRAWS, rng=np.random.default_rng(1))
