@@ -109,9 +109,13 @@ def variance_components(
     model: npt.ArrayLike,
     rater: npt.ArrayLike,
     value: npt.ArrayLike,
+    cluster: npt.ArrayLike | None = None,
     level: float = 0.95,
 ) -> Estimated:
     """Components from scores of a pilot, one row each: `prompt`, `model`, `rater` (n,) indices, `value` (n,) in points.
+
+    `cluster` (n,): what the jackknife leaves out together, the prompt by default. Turns of a conversation are prompts of
+    their own, in one cluster.
 
     `rater` is ANONYMOUS where it is a position in a list. Two scores of one item by one rater (repeats) must not both be there.
 
@@ -121,11 +125,15 @@ def variance_components(
     """
     scores = np.asarray(value, dtype=np.float64)
     of = [_places(index) for index in (prompt, model, rater)]
-    if any(index.shape != scores.shape for index in of):
+    if (
+        any(index.shape != scores.shape for index in of)
+        or np.shape(value if cluster is None else cluster) != scores.shape
+    ):
         raise ValueError("each score has a prompt, a model and a rater")
     anonymous = bool((np.asarray(rater) == ANONYMOUS).any()) and scores.size > 0
     if anonymous:
         of[2] = np.arange(scores.size)  # nobody is known to have rated twice
+    clusters = of[0] if cluster is None else _places(cluster)
     sizes = [int(index.max(initial=-1)) + 1 for index in of]
     if scores.size == 0:
         none = Undefined(Reason.NO_SCORES)
@@ -136,7 +144,7 @@ def variance_components(
     scores = scores - scores.mean()
     groupings = _groupings(of)
     point = _components(_pairs(groupings, scores))[0]
-    over_prompts = _components(_pairs_without(groupings, scores, of[0], sizes[0]))
+    over_prompts = _components(_pairs_without(groupings, scores, clusters, int(clusters.max()) + 1))
     over_raters = None if anonymous else _components(_pairs_without(groupings, scores, of[2], sizes[2]))
     why = _why(sizes, point, anonymous)
     found: dict[str, Result] = {}

@@ -18,8 +18,10 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
 
+from scipy import special
+
 from stats.design.components import DEFAULTS, Components
-from stats.estimate import Reason, Undefined
+from stats.estimate import Reason, Result, Undefined
 
 Assignment = Literal["scattered", "side_by_side", "random"]
 """Who rates what: balanced over raters and models, the same raters for all responses to a prompt, or left to chance."""
@@ -43,7 +45,7 @@ _MOST_PROMPTS = 10_000_000
 def normal_sigma(alpha: float, raters_per_item: int) -> float:
     """(1 - a) (1 + (k - 1) a) sqrt(2 / (k (k - 1))): sqrt(items) times the standard error of an intraclass correlation of
     normal scores, in large samples. Source: Fisher (1925); Donner (1986), A review of inference procedures for the ICC."""
-    k = raters_per_item
+    k, alpha = raters_per_item, max(alpha, 0.0)  # below chance, it is about as wide as at chance
     return (1 - alpha) * (1 + (k - 1) * alpha) * math.sqrt(2 / (k * (k - 1)))
 
 
@@ -61,8 +63,19 @@ class Agreement:
     raters_per_item: float = 2
 
     def __post_init__(self) -> None:
-        if not -1 <= self.alpha <= 1 or (self.sigma is not None and not self.sigma >= 0):
-            raise ValueError("alpha lies between -1 and 1, and its sigma is 0 or more")
+        if not self.alpha <= 1 or (self.sigma is not None and not self.sigma >= 0):
+            raise ValueError("alpha is 1 at most, and its sigma 0 or more")
+
+    @classmethod
+    def of_pilot(cls, alpha: Result, raters_per_item: float | None) -> Agreement | None:
+        """From a pilot's alpha with a jackknife over prompts; None if it has no alpha. Without an interval, only the alpha."""
+        if isinstance(alpha, Undefined):
+            return None
+        k = raters_per_item or 2
+        if alpha.low is None or alpha.units < 2 or alpha.replicates:
+            return cls(alpha.value, None, k)
+        error = (alpha.value - alpha.low) / float(special.stdtrit(alpha.units - 1, 0.5 + alpha.level / 2))
+        return cls(alpha.value, error * math.sqrt(alpha.n), k)
 
     def sigma_k(self, raters_per_item: int) -> float:
         """The half-width of alpha is z sigma_k / sqrt(items).

@@ -37,7 +37,7 @@ def test_the_study_of_llm_jp_is_balanced_in_every_way_within_a_second():
 
 
 def test_a_large_study_is_balanced_in_every_way():
-    """A tenth of 100,000 items x 3 x 500 raters in each direction that costs time; `bench/design.py` does the whole."""
+    """A fifth of 100,000 items x 3; `bench/design.py` does all of it."""
     models = np.arange(20_000) % 10
     seats = balanced_assignment(
         item_models=models, raters_per_item=3, n_raters=200, rng=np.random.default_rng(1)

@@ -124,6 +124,14 @@ def test_the_jackknife_leaves_out_one_prompt_or_rater_after_the_other():
     assert found.rater.method == "rater_jackknife"
 
 
+def test_turns_of_a_conversation_are_left_out_together():
+    data = pilot(6, prompts=20, models=3, raters=6)
+    one, two = (variance_components(**data, cluster=cluster) for cluster in (None, data["prompt"] // 2))
+    assert values(one) == values(two)
+    assert (one.prompt.units, two.prompt.units, two.rater.units) == (20, 10, 6)
+    assert one.residual.low != two.residual.low
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 999), st.floats(0.1, 10), st.floats(-5, 5))
 def test_units_and_names_of_things_do_not_matter(seed, scale, shift):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from stats.design import balanced_assignment
 from stats.design.components import Components
 from stats.design.planner import FIGURES, Agreement, Plan, buys_most, changes, normal_sigma
-from stats.estimate import Reason, Undefined
+from stats.estimate import Estimate, Reason, Undefined
 
 BARE = Components(prompt=0.25, prompt_model=0.30, rater=0.0, residual=0.45)
 
@@ -114,6 +115,18 @@ def test_a_pilots_sigma_is_carried_over_to_other_numbers_of_raters():
     assert pilot.sigma_k(3) / pilot.sigma_k(2) == pytest.approx(0.61 / 0.82, abs=0.02)
 
 
+def test_a_pilots_alpha_brings_its_own_sigma():
+    found = Estimate(0.5, 0.4, 0.6, 0.95, "cluster_jackknife", n=200, units=40)
+    agreement = Agreement.of_pilot(found, 2)
+    error = 0.1 / t.ppf(0.975, 39)
+    assert agreement.sigma_k(2) == pytest.approx(error * 200**0.5)
+    assert Agreement.of_pilot(Undefined(Reason.NO_VARIATION), 2) is None
+    bare = Estimate(0.5, None, None, 0.95, "none", n=2, units=1)
+    assert Agreement.of_pilot(bare, None) == Agreement(0.5)
+    assert Agreement(-3.0).sigma_k(2) == pytest.approx(normal_sigma(0, 2) * 1.02)
+    assert Agreement(1.0, sigma=0.0).sigma_k(3) == 0
+
+
 # Properties
 
 
@@ -187,5 +200,5 @@ def test_plans_that_make_no_sense_are_refused():
             Plan(**{"prompts": 5, "models": 2, "raters_per_item": 2, "raters": 3, **bad})
     with pytest.raises(ValueError, match="more than 0"):
         Plan(5, 2, 2, 3).prompts_for(0, "mean")
-    with pytest.raises(ValueError, match="between -1 and 1"):
+    with pytest.raises(ValueError, match="1 at most"):
         Agreement(2.0)

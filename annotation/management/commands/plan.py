@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.planning import as_json, as_text, pilots, planned
+from annotation.planning.pilot import counts_for
+from projects.models import Project
+from stats.design.planner import Assignment
+
+
+class Command(BaseCommand):
+    help = (
+        "How wide the intervals of a study will be, before anybody rates: of alpha, of a model’s mean, of a difference "
+        "of two models; what it takes to narrow them, and which change buys most (docs/methods.md)."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "project",
+            nargs="?",
+            help="its slug: plan with what its ratings tell, axis by axis; defaults without one",
+        )
+        parser.add_argument("--prompts", type=int, metavar="N", help="(default: as in the project)")
+        parser.add_argument("--models", type=int, metavar="M", help="(default: as in the project)")
+        parser.add_argument("--raters-per-item", type=int, metavar="K", help="(default: as in the project)")
+        parser.add_argument("--raters", type=int, metavar="R", help="people (default: as in the project)")
+        parser.add_argument(
+            "--half-width", type=float, metavar="W", help="how many prompts or raters an interval of ±W takes"
+        )
+        parser.add_argument(
+            "--assignment",
+            choices=get_args(Assignment),
+            default="scattered",
+            help="who rates what (default: scattered, balanced over raters and models)",
+        )
+        parser.add_argument("--batch", metavar="NAME", help="take the ratings of this batch for the pilot")
+        parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+        parser.add_argument("--json", action="store_true", help="JSON (docs/methods.md) instead of text")
+
+    def handle(
+        self,
+        *,
+        project: str | None,
+        prompts: int | None,
+        models: int | None,
+        raters_per_item: int | None,
+        raters: int | None,
+        half_width: float | None,
+        batch: str | None,
+        level: float,
+        **options: Any,
+    ) -> None:
+        if half_width is not None and not half_width > 0:
+            raise CommandError("--half-width: more than 0.")
+        if not 0 < level < 1:
+            raise CommandError("--level: between 0 and 1.")
+        study = None
+        sizes = {
+            "--prompts": prompts,
+            "--models": models,
+            "--raters-per-item": raters_per_item,
+            "--raters": raters,
+        }
+        if project is not None:
+            study = Project.objects.filter(slug=project).first()
+            if study is None:
+                raise CommandError(f"There is no project “{project}”.")
+            for name, there in zip(sizes, counts_for(study), strict=True):
+                sizes[name] = there if sizes[name] is None else sizes[name]
+        elif batch is not None:
+            raise CommandError("--batch needs a project.")
+        missing = [name for name, size in sizes.items() if size is None]
+        if missing:
+            raise CommandError(f"Without a project, say {', '.join(missing)}.")
+        named = study.batches.filter(name=batch).first() if study and batch is not None else None
+        if study and batch is not None and named is None:
+            names = ", ".join(f"“{name}”" for name in study.batches.values_list("name", flat=True))
+            raise CommandError(f"“{project}” has no batch “{batch}”; it has {names or 'none'}.")
+        n_prompts, n_models, per_item, people = (size or 0 for size in sizes.values())
+        try:
+            found = planned(
+                pilots(project=study, batch=named, level=level) if study else [],
+                prompts=n_prompts,
+                models=n_models,
+                raters_per_item=per_item,
+                raters=people,
+                assignment=options["assignment"],
+                level=level,
+            )
+        except ValueError as error:
+            raise CommandError(f"This cannot be planned: {error}.") from None
+        if options["json"]:
+            self.stdout.write(
+                json.dumps(as_json(found, project=study, half_width=half_width), ensure_ascii=False, indent=1)
+            )
+        else:
+            self.stdout.write(as_text(found, project=study, half_width=half_width), ending="")
