@@ -6,7 +6,8 @@ when E(W_r) - E(W_f) < eps, where eps is what the judge's cheapness is worth: .2
 annotators, .1 against a crowd. The winning rate is the share of annotators whom it beats, at a false discovery rate q.
 
 The verdict is mostly the choice of eps, so that belongs into the plan of a study, and the curve beside the verdict. With
-two raters per item the "others" are one person, who is often wrong: the authors advise three or more.
+two raters per item the "others" are one person, who is often wrong: the authors advise three or more. As in their
+program, an annotator's items count as independent in the test; the intervals of rho are over prompts.
 
 Source: Calderon, Reichart and Dror (2025), The Alternative Annotator Test for LLM-as-a-Judge.
 """
@@ -21,6 +22,7 @@ from scipy import special
 from stats.agreement.intervals import Interval, Method
 from stats.arrays import Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
+from stats.judges.figures import FigureSet
 from stats.judges.grid import Grid, Ratings
 from stats.judges.multiplicity import benjamini_yekutieli
 from stats.judges.others import mean_of_others
@@ -154,6 +156,18 @@ def alt_tests(
             grids, duels, np.split(p, ends, axis=1), np.split(adjusted, ends, axis=1), strict=True
         )
     ]
+
+
+def advantage_figures(grid: Grid, setting: Setting | None = None) -> FigureSet:
+    """rho, named "alt_test.rho", as a function of weights on rows: for ranking judges by it (`comparing`)."""
+    duels = _duels(grid, setting or Setting())
+    name, n, why = ("alt_test.rho",), (duels.items,), (duels.why or Reason.NOT_ENOUGH,)
+    if duels.why is not None:
+        return FigureSet(name, lambda weights: np.full((len(weights), 1), np.nan), n, why)
+    used = np.isin(duels.rater, duels.tested)
+    position = np.searchsorted(duels.tested, duels.rater[used])
+    shares = _Shares(duels.row[used], position, duels.judge[used], duels.human[used], len(grid.prompt))
+    return FigureSet(name, lambda weights: shares(weights)[:, :1], n, why, bounds=(0, 1))
 
 
 @dataclass(frozen=True)

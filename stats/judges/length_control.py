@@ -29,6 +29,9 @@ _STEPS = 30
 _FAR = 25.0
 """Log odds that no data ask for: a fit on its way to infinity."""
 
+_CELLS = 100_000
+"""Of weights that are held at once: what is computed from them should stay in the cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
@@ -90,7 +93,7 @@ def length_controlled_win_rate(
         phi = beta[:, 1] if spread > 0 else np.full(len(weights), np.nan)
         return np.column_stack([weights @ y / total, controlled, phi])
 
-    point, drawn = draws(figures, prompt, replicates=interval.replicates, rng=rng)
+    point, drawn = draws(figures, prompt, replicates=interval.replicates, rng=rng, block=max(1, _CELLS // n))
     plain, controlled, phi = summarise(
         point,
         drawn,

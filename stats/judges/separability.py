@@ -21,7 +21,7 @@ lmarena/arena-hard-auto.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from scipy import special
 from stats.agreement.intervals import Interval, Method
 from stats.arrays import Bools, Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
+from stats.judges.figures import FigureSet
 from stats.judges.grid import Grid
 from stats.resampling import CLUSTER_BOOTSTRAP, draws, summarise
 from stats.tails import tail
@@ -136,6 +137,9 @@ class Separability:
 _MOST_MISSING = 0.05
 """Of resamples without any response of a model."""
 
+_CELLS = 100_000
+"""Of weights, or of pairs of models, that are held at once: what is computed from them should stay in the cache."""
+
 _PAIRED = (2, 3, 7)
 _WHY = (
     *(Reason.ONE_MODEL,) * 4,
@@ -144,6 +148,21 @@ _WHY = (
     *(Reason.NO_SEPARATED_PAIR,) * 2,
     *(Reason.ONE_MODEL,) * 2,
 )
+
+
+FIGURES = (
+    "separability.human",
+    "separability.judge",
+    "separability.human_paired",
+    "separability.judge_paired",
+    "agreement_with_confidence.b",
+    "agreement_with_confidence.a",
+    "agreement_with_confidence.c",
+    "agreement_with_confidence.b_paired",
+    "pair_rank_brier",
+    "pair_rank_brier.soft",
+)
+"""Names of the figures of `Separability`, in its order."""
 
 
 class _Pairs(NamedTuple):
@@ -194,12 +213,12 @@ def separability(
         why = Reason.NOTHING_SHARED if m == 0 else Reason.ONE_MODEL if m < 2 else Reason.ONE_PROMPT
         return _gathered([Undefined(why, grid.n_items)] * len(_WHY), interval.level, m, left_out)
     sums = _both_sums(grid)
-    of = separability_figures(grid, level=interval.level)
+    of = separability_figures(grid, level=interval.level).of
 
     def figures(weights: Floats) -> Floats:
         return np.concatenate([*(each.means(weights) for each in sums), of(weights)], axis=1)
 
-    block = max(1, 1_000_000 // max(grid.prompt.size, m * m))
+    block = max(1, _CELLS // max(grid.prompt.size, m * m))
     point, drawn = draws(figures, grid.prompt, replicates=interval.replicates, rng=rng, block=block)
     human, judge = (
         Side.of_draws(point[part], drawn[:, part], level=interval.level, units=units)
@@ -229,10 +248,10 @@ def _often_enough(grid: Grid) -> tuple[Grid, int]:
     return replace(grid, judge=np.where(rare, np.nan, grid.judge)).shared(), int(rare.sum())
 
 
-def separability_figures(grid: Grid, *, level: float = 0.95) -> Callable[[Floats], Floats]:
-    """The figures of `Separability`, in its order, as functions of weights (b, P) on rows; NaN where there is none.
+def separability_figures(grid: Grid, *, level: float = 0.95) -> FigureSet:
+    """The figures of `Separability`, in its order, as functions of weights on rows: for comparing judges.
 
-    Models' intervals are mean +- t SE, clustered by prompt. For the bootstrap over prompts, and for comparing judges.
+    Models' intervals are mean +- t SE, clustered by prompt. `grid` as it comes from `Grid.shared`.
     """
     sums = _both_sums(grid)
 
@@ -242,22 +261,7 @@ def separability_figures(grid: Grid, *, level: float = 0.95) -> Callable[[Floats
         figures[np.isnan(human.order).any(axis=1)] = np.nan  # some model has no response in this resample
         return figures
 
-    return of
-
-
-FIGURES = (
-    "separability.human",
-    "separability.judge",
-    "separability.human_paired",
-    "separability.judge_paired",
-    "agreement_with_confidence.b",
-    "agreement_with_confidence.a",
-    "agreement_with_confidence.c",
-    "agreement_with_confidence.b_paired",
-    "pair_rank_brier",
-    "pair_rank_brier.soft",
-)
-"""Names of what `separability_figures` gives."""
+    return FigureSet(FIGURES, of, (grid.n_items,) * len(FIGURES), _WHY, bounds=(-1, 1))
 
 
 def _figures(human: _Pairs, judge: _Pairs) -> Floats:

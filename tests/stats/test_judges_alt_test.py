@@ -1,5 +1,7 @@
 """The alternative annotator test: against the authors' figures, SciPy and loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,17 @@ from scipy import stats as scipy_stats
 
 from stats.agreement import Interval
 from stats.estimate import Estimate, Reason, Undefined
-from stats.judges.alt_test import Few, Scoring, Setting, alt_test, alt_tests, signed_rank_p, t_test_p
+from stats.judges.alt_test import (
+    Few,
+    Scoring,
+    Setting,
+    advantage_figures,
+    alt_test,
+    alt_tests,
+    signed_rank_p,
+    t_test_p,
+)
+from stats.judges.comparing import compare_judges
 from stats.judges.grid import Grid, Ratings
 
 FEW_DRAWS = Interval(replicates=200, fewest=2)
@@ -286,6 +298,34 @@ def test_a_second_rating_by_the_same_person_is_not_another_person():
         ).annotators[0]
         assert twice.judge.value == pytest.approx(once.judge.value)
         assert twice.n == 2 * once.n
+
+
+def test_judges_are_ranked_by_their_advantage():
+    scores, judge = sparse(12, items=200, raters=4, each=3)
+    random = np.random.default_rng(1).integers(1, 6, 200)
+    setting = Setting(min_items=10)
+    grids = {"good": grid_of(scores, judge), "random": grid_of(scores, random)}
+    found = compare_judges(
+        {name: [advantage_figures(grid, setting)] for name, grid in grids.items()},
+        np.arange(200),
+        interval=FEW_DRAWS,
+        rng=np.random.default_rng(1),
+    )
+    [difference] = found.differences
+    rho = {name: run(grid, min_items=10).advantage.value for name, grid in grids.items()}
+    assert difference.difference.value == pytest.approx(rho["good"] - rho["random"])
+    assert found.top == {"alt_test.rho": ("good",)}
+    nobody = advantage_figures(replace(grids["good"], ratings=None))
+    assert (nobody.why, np.isnan(nobody.of(np.ones((2, 200)))).all()) == ((Reason.NO_DATA,), True)
+
+
+def test_more_raters_per_item_let_a_judge_as_good_as_any_rater_win_more():
+    """The others' mean is nearer to the truth, and the judge is as near to it as the rater."""
+    rates = []
+    for each in (2, 3):
+        scores, judge = sparse(13, items=1500, raters=12, each=each, noise=0.7)
+        rates.append(run(grid_of(scores, judge), epsilon=0.1).winning_rate.value)
+    assert rates[0] < rates[1]
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stats.agreement import Interval
 from stats.estimate import Estimate, Reason, Undefined
+from stats.judges.comparing import compare_judges
 from stats.judges.grid import Grid
 from stats.judges.separability import FIGURES, Side, compare_sides, separability, separability_figures
 
@@ -188,7 +189,7 @@ def test_standard_errors_and_resamples_separate_the_same_pairs():
     human[3, 1] = np.nan
     grid = replace(Grid.of(human, judge), prompt=np.arange(200) // 2).shared()
     found = separability(grid, interval=Interval(replicates=3000), rng=np.random.default_rng(2))
-    closed = dict(zip(FIGURES, separability_figures(grid)(np.ones((1, 200)))[0], strict=True))
+    closed = dict(zip(FIGURES, separability_figures(grid).of(np.ones((1, 200)))[0], strict=True))
     assert closed["separability.human"] == pytest.approx(found.human.value, abs=0.1)
     assert closed["separability.judge_paired"] == pytest.approx(found.judge_paired.value, abs=0.1)
     assert closed["pair_rank_brier"] == pytest.approx(found.brier.value, abs=0.005)
@@ -202,7 +203,7 @@ def test_standard_errors_are_those_of_a_mean_and_of_a_paired_difference():
     for i, j in combinations(range(3), 2):
         pair = human[:, [i, j]]
         for level in (0.5, 0.8, 0.9, 0.99):
-            got = separability_figures(Grid.of(pair, pair), level=level)(np.ones((1, 30)))[0]
+            got = separability_figures(Grid.of(pair, pair), level=level).of(np.ones((1, 30)))[0]
             ends = [scipy_stats.ttest_1samp(column, 0).confidence_interval(level) for column in pair.T]
             apart = max(end.low for end in ends) > min(end.high for end in ends)
             assert got[0] == apart
@@ -213,11 +214,11 @@ def test_standard_errors_are_those_of_a_mean_and_of_a_paired_difference():
 def test_turns_of_one_prompt_are_one_unit():
     human, rng = scores(9, prompts=40)
     judge = human + rng.normal(size=human.shape)
-    once = separability_figures(Grid.of(human, judge))(np.ones((1, 40)))
+    once = separability_figures(Grid.of(human, judge)).of(np.ones((1, 40)))
     doubled = replace(
         Grid.of(np.repeat(human, 2, 0), np.repeat(judge, 2, 0)), prompt=np.repeat(np.arange(40), 2)
     )
-    assert separability_figures(doubled)(np.ones((1, 80))) == pytest.approx(once, nan_ok=True)
+    assert separability_figures(doubled).of(np.ones((1, 80))) == pytest.approx(once, nan_ok=True)
 
 
 def test_missing_turns_are_counted_in_their_prompt():
@@ -235,8 +236,25 @@ def test_missing_turns_are_counted_in_their_prompt():
         variances.append(units / (units - 1) * np.square(sums).sum() / known.sum() ** 2)
     z = (np.nanmean(human[:, 0]) - np.nanmean(human[:, 1])) / sqrt(sum(variances))
     wanted = ((1 + erf(z / sqrt(2))) / 2 - (z > 0)) ** 2
-    found = dict(zip(FIGURES, separability_figures(grid)(np.ones((1, 40)))[0], strict=True))
+    found = dict(zip(FIGURES, separability_figures(grid).of(np.ones((1, 40)))[0], strict=True))
     assert found["pair_rank_brier"] == pytest.approx(wanted)
+
+
+def test_judges_are_compared_by_how_they_separate():
+    human, chance = scores(4, prompts=200)
+    good, bad = human + chance.normal(0, 0.1, human.shape), chance.normal(size=human.shape)
+    judges = {
+        name: [separability_figures(Grid.of(human, judge))] for name, judge in [("good", good), ("bad", bad)]
+    }
+    found = compare_judges(
+        judges,
+        np.arange(200),
+        lower_is_better=("pair_rank_brier", "pair_rank_brier.soft"),
+        interval=FEW_DRAWS,
+        rng=np.random.default_rng(1),
+    )
+    assert found.top["separability.human"] == ("good", "bad")  # people are the same people
+    assert found.top["pair_rank_brier"] == ("good",)
 
 
 def test_a_perfect_judge_agrees_with_all_that_people_separate():
@@ -319,6 +337,6 @@ def test_neither_names_of_models_nor_the_order_of_prompts_matter(seed, models, p
     one = Grid.of(human, judge)
     other = Grid.of(human[order][:, names], judge[order][:, names])
     weights = rng.integers(0, 3, size=(4, prompts)).astype(float)
-    assert separability_figures(other)(weights[:, order]) == pytest.approx(
-        separability_figures(one)(weights), nan_ok=True
+    assert separability_figures(other).of(weights[:, order]) == pytest.approx(
+        separability_figures(one).of(weights), nan_ok=True
     )
