@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from projects import accounts
 from projects.models import Invitation, Member, Project, User
+from projects.people import deactivate
 from tests.factories import create_member, create_project, create_user
 
 NEW = {"username": "hanako", "password1": "a long enough one", "password2": "a long enough one"}
@@ -145,6 +146,39 @@ def test_a_used_invitation_can_not_be_withdrawn(client, invitation):
 def test_an_unknown_link_says_so(client, db):
     response = client.get(reverse("account_invitation", args=["guessed"]))
     assert (response.status_code, "not known" in response.text) == (410, True)
+
+
+def test_somebody_who_left_and_is_invited_again_comes_back_under_the_same_name(
+    client, project, coordinator, invitation
+):
+    user = create_user()
+    client.force_login(user)
+    client.post(invitation.url)
+    member = Member.objects.get(user=user)
+    deactivate(member=member)
+    again, token = accounts.invite(
+        project=project,
+        by=coordinator.user,
+        label="H. Sato",
+        is_rater=True,
+        is_researcher=True,
+        group="experts",
+    )
+    shown = client.post(reverse("account_invitation", args=[token]), follow=True)
+    assert f"known as {member.pseudonym}" in shown.text
+    back = Member.objects.get(user=user)
+    assert (back.pk, back.pseudonym, back.active) == (member.pk, member.pseudonym, True)
+    assert (back.is_rater, back.is_researcher, back.is_coordinator, back.group) == (
+        True,
+        True,
+        False,
+        "experts",
+    )
+    again.refresh_from_db()
+    assert list(back.invitations.order_by("pk")) == [invitation, again]
+    project.refresh_from_db()
+    assert project.people_so_far == 2  # nobody new
+    assert client.post(reverse("account_invitation", args=[token])).status_code == 410
 
 
 def test_a_member_who_opens_a_second_link_leaves_it_to_somebody_else(

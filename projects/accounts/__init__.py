@@ -82,20 +82,26 @@ def invitation_for(token: str) -> Invitation:
 
 @transaction.atomic
 def accept(*, token: str, user: User) -> Member:
-    """Make `user` a member as the invitation says. A link works once: two who use it at once queue up here."""
+    """Make `user` a member as the invitation says. A link works once: two who use it at once queue up here.
+
+    Whoever took part before comes back under the pseudonym they had, with the roles of the invitation.
+    """
     invitation = _usable(Invitation.objects.select_related("project").select_for_update(of=("self",)), token)
-    pseudonym = next_pseudonym(invitation.project)
-    if Member.objects.filter(project=invitation.project, user=user).exists():
+    project = Project.objects.select_for_update(no_key=True).get(pk=invitation.project_id)
+    terms = {
+        "is_rater": invitation.is_rater,
+        "is_coordinator": invitation.is_coordinator,
+        "is_researcher": invitation.is_researcher,
+        "group": invitation.group,
+    }
+    member = Member.objects.filter(project=project, user=user).first()
+    if member is None:
+        member = Member.objects.create(project=project, user=user, pseudonym=next_pseudonym(project), **terms)
+    elif member.active:
         raise AlreadyMember
-    member = Member.objects.create(
-        project=invitation.project,
-        user=user,
-        pseudonym=pseudonym,
-        is_rater=invitation.is_rater,
-        is_coordinator=invitation.is_coordinator,
-        is_researcher=invitation.is_researcher,
-        group=invitation.group,
-    )
+    else:
+        Member.objects.filter(pk=member.pk).update(active=True, **terms)
+        member.refresh_from_db()
     invitation.member = member
     invitation.save(update_fields=["member"])
     return member

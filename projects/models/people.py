@@ -130,7 +130,14 @@ class Invitation(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
-    member = models.OneToOneField(Member, models.PROTECT, related_name="invitation", null=True, blank=True)
+    member = models.ForeignKey(
+        Member,
+        models.PROTECT,
+        related_name="invitations",
+        null=True,
+        blank=True,
+        help_text=_("Who used it. Somebody who left may be invited again."),
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -141,6 +148,9 @@ class Invitation(models.Model):
                 violation_error_message=_("Give at least one role."),
             ),
         ]
+
+    if TYPE_CHECKING:
+        project_id: int
 
     def __str__(self) -> str:
         return self.label
