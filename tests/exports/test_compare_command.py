@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -13,13 +14,10 @@ from exports.models import JudgeRun, JudgeScore
 from projects.loading import load
 from projects.models import Axis
 from tests.factories import (
-    create_batch,
-    create_member,
     create_model,
     create_project,
     create_prompt,
     create_response,
-    rate,
 )
 
 pytestmark = pytest.mark.django_db
@@ -72,15 +70,17 @@ class Study:
         self.judge = np.clip(np.rint(quality + rng.normal(0.3, 0.6, quality.shape)), 1, 5)
 
     def rate(self, *, kind="person", purpose="main", name="batch") -> None:
-        raters = [create_member(self.project, kind=kind) for _ in range(2)]
-        batch = create_batch(self.project, raters_per_item=2, purpose=purpose, name=name)
-        seats = {
-            (seat.item_id, seat.seat): seat for seat in batch.assignments.select_related("batch__rubric")
-        }
-        for (p, m), item in np.ndenumerate(self.items):
-            for r, rater in enumerate(raters):
-                given = {axis: float(self.ratings[p, m, r]) for axis in self.axes}
-                rate(seats[item.pk, r + 1], rater, given)
+        rows = [
+            {"prompt_id": item.prompt.key, "model": item.response.model.name, "rater": f"{kind}-{name}-{r}", "axis": axis,
+             "score": float(score), "purpose": purpose, "batch": name, "rater_kind": kind}
+            for (p, m), item in np.ndenumerate(self.items)
+            for r, score in enumerate(self.ratings[p, m])
+            for axis in self.axes
+        ]  # fmt: skip
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "ratings.jsonl"
+            path.write_text("\n".join(json.dumps(row) for row in rows))
+            load(project=self.project, files=[path])
 
     def run(self, name="gpt", scores=None, **fields) -> JudgeRun:
         run = JudgeRun.objects.create(project=self.project, name=name, **fields)

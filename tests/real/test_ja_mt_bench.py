@@ -4,15 +4,18 @@ Prompts and answers are loaded from the folder as it is, with its real quirks: i
 seven models that answer the first turn only, and a file whose rows name another model than its name does.
 """
 
+import hashlib
 import json
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from django.db.models import Avg
 
-from projects.loading import load
+from exports.models import JudgeScore
+from projects.loading import NotLoaded, Options, load
 from projects.models import Project, Response
-from tests.factories import create_project
+from tests.factories import create_project, create_rubric
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ja-mt-bench"
 #: The model of one file, as its rows have it and as the scores have it.
@@ -88,3 +91,54 @@ def test_scores_find_their_answers_and_give_the_reference_means(project):
         for key, score in last[model].items():
             by_category[category[key]].append(score)
         assert {name: round(sum(of) / len(of), 4) for name, of in by_category.items()} == means
+
+
+def test_gpt_4s_scores_load_as_judge_scores_and_their_means_are_the_references(project, tmp_path):
+    """Four answers were judged twice: the later scores are repeats, and nothing is lost."""
+    reference = json.loads((DATA / "reference.json").read_text(encoding="utf-8"))
+    text = {
+        (r.prompt.key, r.model.name): r.turns[0]
+        for r in Response.objects.filter(prompt__project=project).select_related("prompt", "model")
+    }
+    create_rubric(project, axes=["overall"], points=range(1, 11))
+    rows = []
+    for row in lines(DATA / "model_judgment" / "gpt-4_single.jsonl"):
+        key = str(row["question_id"]), RENAMED.get(row["model"], row["model"])
+        rows.append(
+            {
+                "prompt_id": key[0],
+                "model": key[1],
+                "judge": row["judge"][0],
+                "judge_prompt": row["judge"][1],
+                "axis": "overall",
+                "turn": row["turn"],
+                "score": row["score"],
+                "reason": row["judgment"],
+                "response_sha256": hashlib.sha256(text[key].encode()).hexdigest(),
+            }
+        )
+    path = tmp_path / "judged.jsonl"
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+
+    with pytest.raises(NotLoaded) as refused:
+        load(project=project, files=[path])
+    assert refused.value.report.n_errors == len(reference["duplicate_keys"])
+    report = load(project=project, files=[path], options=Options(repeats=True))
+
+    assert report.created["judge_scores"] == reference["rows"]
+    assert load(project=project, files=[path], options=Options(repeats=True)).adds_nothing
+    scores = JudgeScore.objects.filter(run__project=project)
+    assert set(scores.values_list("run__name", "run__prompt")) == {
+        ("gpt-4", "single-v1"),
+        ("gpt-4", "single-math-v1"),
+    }
+    assert scores.filter(repeat=2).count() == len(reference["duplicate_keys"])
+    for model, (n, mean) in reference["mean_all_rows"].items():
+        of = scores.filter(item__response__model__name=RENAMED.get(model, model))
+        assert (of.count(), round(of.aggregate(mean=Avg("value"))["mean"], 4)) == (n, mean)
+        last = {}
+        for key, value in of.order_by("repeat").values_list("item__prompt__key", "value"):
+            last[key] = value
+        assert [len(last), round(sum(last.values()) / len(last), 4)] == reference[
+            "mean_last_row_per_question"
+        ][model]
