@@ -34,7 +34,11 @@ def ranked(values: npt.ArrayLike) -> Ints:
 
 
 class PairCounts(NamedTuple):
-    """Pairs of things in each group, as numbers of pairs (g, b); a thing drawn twice is a pair tied on both sides."""
+    """Pairs of things in each group, as numbers of pairs (g, b).
+
+    A thing drawn twice makes two pairs with each other thing, and none with itself: that one would be tied on both sides
+    whatever the judge is like, and would make resamples better than the data.
+    """
 
     pairs: Floats
     tied_x: Floats
@@ -183,6 +187,12 @@ class Joint:
             found.append((margin, margin.find(code, cells.group, cell)))
         return found[0], found[1]
 
+    @cached_property
+    def _per_row(self) -> sp.csr_array:
+        """(u, P) things of each group in a row."""
+        used, place = self._used
+        return sp.coo_array((np.ones(place.size), (place, self.row)), shape=(used.size, self.rows)).tocsr()
+
     def _spread(self, found: Floats, empty: float = np.nan) -> Floats:
         """From groups with a thing (u, b) to all (g, b)."""
         used, _ = self._used
@@ -219,7 +229,8 @@ class Joint:
         balance = self._balance(counts, weights)
         counts *= counts
         tied.append(np.add.reduceat(counts, cells.start, axis=0))
-        pairs = [n * (n - 1) / 2, *((t - n) / 2 for t in tied), balance]
+        itself = np.asarray(self._per_row @ np.square(weights.T))  # twice, in either order
+        pairs = [(n * n - itself) / 2, *((t - itself) / 2 for t in tied), balance]
         return self._spread(spearman), PairCounts(*(self._spread(t, 0) for t in pairs))
 
     def _balance(self, counts: Floats, weights: Floats) -> Floats:

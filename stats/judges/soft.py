@@ -7,7 +7,7 @@ Soft Pairwise Accuracy.
 
 As in the reference implementation a permutation that gives exactly the observed difference counts as reaching it, in both
 p-values, and m is the model in the earlier column. With few prompts and few points that makes the figure depend a little on
-the order of models; with hundreds of prompts it is past the third digit.
+the order of models; with hundreds of prompts by about .002.
 """
 
 from __future__ import annotations

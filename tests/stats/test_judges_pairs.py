@@ -132,12 +132,27 @@ def test_accuracy_keeps_prompts_that_correlation_drops(vectors):
 @pytest.mark.parametrize("judge", ["points", "anything"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_accuracy_is_that_of_going_through_all_pairs(level, judge):
-    grid = study(prompts=9, judge=judge, missing=0.2).shared()
+    """A prompt that is drawn twice makes no pair with itself."""
+    grid = study(prompts=9, judge=judge, missing=0.2, turns=2).shared()
     of = at_level(grid, level)
     weights = np.vstack([np.ones(len(grid.human)), resamples(grid.prompt, 6, rng())])
     for row, figures in zip(weights, of.figures.of(weights), strict=True):
-        expected = over_groups(drawn_by_index(grid, row), level, acc23)
+        if level in ("item", "system"):
+            expected = over_groups(drawn_by_index(grid, row), level, acc23)
+        else:
+            groups = [range(4)] if level == "none" else [[m] for m in range(4)]
+            expected = np.mean([weighted_acc23(grid, row, models) for models in groups])
         assert figures[3:] == pytest.approx([expected, 2 * expected - 1])
+
+
+def weighted_acc23(grid: Grid, weights: np.ndarray, models) -> float:
+    right = pairs = 0.0
+    cells = [(p, m) for p in range(len(grid.human)) for m in models if grid.both[p, m]]
+    for a, b in itertools.combinations(cells, 2):
+        weight = weights[a[0]] * weights[b[0]]
+        pairs += weight
+        right += weight * (np.sign(grid.human[a] - grid.human[b]) == np.sign(grid.judge[a] - grid.judge[b]))
+    return right / pairs
 
 
 @pytest.mark.parametrize("level", ["none", "item", "sys"])
