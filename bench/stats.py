@@ -6,10 +6,13 @@ Each part in a process of its own, which reads its arrays first:
   of all axes, and 10,000 bootstrap replicates over items.
 - `krippendorff`: the package of that name on the same ratings: alpha alone, without an interval, in three metrics.
   Counting the scores of each item, which it takes, is not timed.
+- `judges`: 484 prompts x 10 models x 5 axes x 5 judges: all figures of each judge's agreement with people, 2,000
+  resamples of prompts, in one process and in two at a time.
 
-Times are the best and the median of several calls after the first, in milliseconds, with the first beside them. Memory
-is the peak of the process, and how far it lies above the process with its data. Prints one line of JSON. Neither part
-uses more than one thread.
+Times of the first two are the best and the median of several calls after the first, in milliseconds, with the first
+beside them. Memory is the peak of the process, and how far it lies above the process with its data. No process uses
+more than one thread. Prints one line of JSON, with the load of the machine before and after: figures of a busy machine
+are upper bounds.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +37,17 @@ import numpy as np
 
 from stats.agreement import Interval, Method, PatternHistogram, alpha, estimate, panel
 from stats.estimate import Estimate
+from stats.judges.grid import Grid, Ratings
+from stats.judges.panel import judge_panel
 
 POINTS = (1, 2, 3, 4, 5)
 AXES = ("relevance", "fluency", "accuracy", "detail", "overall")
 REPLICATES = 10_000
 CALLS = 7
+
+PROMPTS, MODELS, RATERS, JUDGES = 484, 10, 53, 5
+RESAMPLES = 2000
+CORES = 2
 
 
 def memory() -> float:
@@ -132,7 +142,81 @@ def theirs(folder: Path) -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {"agreement": ours, "krippendorff": theirs}
+# Judges
+
+
+def make_study(folder: Path) -> None:
+    """Two of 53 raters, and every judge, on each of 484 prompts x 10 models, on five axes."""
+    rng = np.random.default_rng(2)
+    n = PROMPTS * MODELS
+    raters = np.argsort(rng.random((n, RATERS)), axis=1)[:, :2]
+    severity = 0.3 * rng.normal(size=RATERS)
+    scores = np.empty((len(AXES), n, 2))
+    judged = np.empty((len(AXES), JUDGES, PROMPTS, MODELS))
+    for axis in range(len(AXES)):
+        quality = np.linspace(-0.5, 0.5, MODELS) + 0.5 * rng.normal(size=(PROMPTS, 1))
+        quality = quality + 0.55 * rng.normal(size=(PROMPTS, MODELS))
+        said = 3.4 + quality.reshape(-1, 1) + severity[raters] + 0.67 * rng.normal(size=(n, 2))
+        scores[axis] = np.clip(np.rint(said), 1, 5)
+        noise = np.linspace(0.4, 1, JUDGES)[:, None, None] * rng.normal(size=(JUDGES, PROMPTS, MODELS))
+        judged[axis] = np.clip(np.rint(3.6 + 0.8 * quality + noise), 1, 5)
+    np.savez(folder / "study.npz", raters=raters, scores=scores, judged=judged)
+
+
+def grid(study: Any, axis: int, judge: int) -> Grid:
+    scores, raters = study["scores"][axis], study["raters"]
+    row, model = np.divmod(np.repeat(np.arange(len(raters)), 2), MODELS)
+    return Grid(
+        human=scores.mean(axis=1).reshape(PROMPTS, MODELS),
+        judge=study["judged"][axis, judge],
+        prompt=np.arange(PROMPTS),
+        values=np.array(POINTS, dtype=np.float64),
+        ratings=Ratings(row, model, raters.ravel(), scores.ravel()),
+    )
+
+
+def one_panel(folder: Path, axis: int, judge: int) -> float:
+    """Everything about a judge on an axis; its SPA, so that there is something to look at."""
+    with np.load(folder / "study.npz") as study:
+        data = grid(study, axis, judge)
+    interval = Interval(Method.CLUSTER_BOOTSTRAP, replicates=RESAMPLES)
+    spa = judge_panel(data, interval=interval, rng=np.random.default_rng(axis)).spa
+    assert isinstance(spa, Estimate)
+    assert spa.replicates == RESAMPLES
+    return spa.value
+
+
+def judges(folder: Path) -> dict[str, Any]:
+    """All figures of 3.1 to 3.3 of each judge on each axis, with intervals over prompts."""
+    before = memory()
+    tasks = [(folder, axis, judge) for axis in range(len(AXES)) for judge in range(JUDGES)]
+    start, worked = time.perf_counter(), time.process_time()
+    found = [one_panel(*task) for task in tasks]
+    alone, worked = time.perf_counter() - start, time.process_time() - worked
+    with ProcessPoolExecutor(CORES) as pool:
+        list(pool.map(one_panel, *zip(*tasks[:CORES], strict=True)))  # both processes have begun
+        start = time.perf_counter()
+        again = list(pool.map(one_panel, *zip(*tasks, strict=True)))
+        together = time.perf_counter() - start
+    assert again == found
+    return {
+        "prompts": PROMPTS,
+        "models": MODELS,
+        "judges": JUDGES,
+        "replicates": RESAMPLES,
+        "one_process_s": round(alone, 2),
+        "one_process_processor_s": round(worked, 2),
+        f"{CORES}_processes_s": round(together, 2),
+        "memory_peak_mb": round(memory()),
+        "memory_above_input_mb": round(memory() - before, 1),
+    }
+
+
+PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "agreement": ours,
+    "krippendorff": theirs,
+    "judges": judges,
+}
 
 
 def in_a_process(part: str, folder: Path) -> dict[str, Any]:
@@ -160,6 +244,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         make_ratings(Path(name), options.ratings)
+        make_study(Path(name))
         found = {part: in_a_process(part, Path(name)) for part in PARTS if options.only in (None, part)}
     report = {"ratings": options.ratings, "axes": len(AXES), "replicates": REPLICATES, **found}
     if {"agreement", "krippendorff"} <= set(found):
