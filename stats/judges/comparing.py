@@ -14,7 +14,7 @@ Significance of Increased Correlation with Human Judgment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, Protocol
@@ -224,30 +224,64 @@ Statistic = Callable[[Floats], Floats]
 """Judge scores (b, P, M), NaN where there is none, to a figure (b,) that is larger for a better judge."""
 
 
-def pearson_with(human: Floats, level: Level) -> Statistic:
-    """Pearson's correlation with people (P, M), pooled ("none"), per prompt, per model, or of the models' means.
+@dataclass(frozen=True)
+class PearsonWith:
+    """Pearson's correlation with people: `pearson_with`."""
+
+    human: Floats
+    level: Level
+
+    def __call__(self, judge: Floats) -> Floats:
+        """(b,) for judge scores (b, P, M)."""
+        known = ~(np.isnan(self.human) | np.isnan(judge))
+        if self.level == "system":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means = [
+                    np.where(known, side, 0).sum(axis=1) / known.sum(axis=1) for side in (self.human, judge)
+                ]
+            return _correlation(means[0], means[1], ~np.isnan(means[0]), axis=1)
+        people = np.broadcast_to(self.human, judge.shape)
+        if self.level == "none":
+            flat = (len(judge), -1)
+            return _correlation(people.reshape(flat), judge.reshape(flat), known.reshape(flat), axis=1)
+        return _mean_known(_correlation(people, judge, known, axis=2 if self.level == "item" else 1))
+
+    def rows(self, judge: Floats) -> Floats:
+        """(P, k): what each row of scores (P, M) adds to the sums that `of_sums` takes."""
+        known = ~(np.isnan(self.human) | np.isnan(judge))
+        if self.level == "item":
+            r = _correlation(self.human, judge, known, axis=1)
+            return np.column_stack([np.nan_to_num(r), np.isfinite(r)])
+        x = np.where(known, self.human - np.mean(self.human[known]), 0)
+        y = np.where(known, judge, 0)
+        moments = np.stack([known, x, y, x * x, y * y, x * y], axis=1)  # (P, 6, M)
+        return (moments.sum(axis=2) if self.level == "none" else moments).reshape(len(moments), -1)
+
+    def of_sums(self, sums: Floats) -> Floats:
+        """(b,) for sums of rows (b, k)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if self.level == "item":
+                return np.asarray(sums[:, 0] / sums[:, 1])
+            n, x, y, xx, yy, xy = sums.reshape(len(sums), 6, -1).transpose(1, 0, 2)
+            if self.level == "system":
+                return _correlation(x / n, y / n, n > 0, axis=1)
+            xx, yy, xy = xx - x * x / n, yy - y * y / n, xy - x * y / n
+            flat = ~((xx > 1e-9) & (yy > 1e-9))
+            return _mean_known(np.where(flat, np.nan, xy / np.sqrt(xx * yy)))
+
+
+def pearson_with(human: Floats, level: Level) -> PearsonWith:
+    """Pearson's correlation with people (P, M): pooled ("none"), per prompt, per model, or of the models' means.
 
     Groups in which a side is constant have none and are left out of the mean.
     """
+    return PearsonWith(human, level)
 
-    def of(judge: Floats) -> Floats:
-        known = ~(np.isnan(human) | np.isnan(judge))
-        if level == "system":
-            with np.errstate(invalid="ignore", divide="ignore"):
-                means = [np.where(known, side, 0).sum(axis=1) / known.sum(axis=1) for side in (human, judge)]
-            return _correlation(means[0], means[1], ~np.isnan(means[0]), axis=1)
-        if level == "none":
-            flat = (len(judge), -1)
-            people = np.broadcast_to(human, judge.shape)
-            return _correlation(people.reshape(flat), judge.reshape(flat), known.reshape(flat), axis=1)
-        each = _correlation(
-            np.broadcast_to(human, judge.shape), judge, known, axis=2 if level == "item" else 1
-        )
-        groups = np.isfinite(each)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.where(groups, each, 0).sum(axis=1) / groups.sum(axis=1))
 
-    return of
+def _mean_known(each: Floats) -> Floats:
+    known = np.isfinite(each)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, each, 0).sum(axis=1) / known.sum(axis=1))
 
 
 def _correlation(x: Floats, y: Floats, known: Bools, *, axis: int) -> Floats:
@@ -274,7 +308,7 @@ def perm_both(
     Both judges' scores (P, M) are put on one scale (mean 0, SD 1); then the two scores of each cell change places with
     probability 1/2, and the difference of the statistic is compared with the one observed. p = (1 + differences at
     least as large) / (1 + permutations). With `prompt` (P,) whole prompts change places, which holds when responses
-    to a prompt depend on each other.
+    to a prompt depend on each other; with `pearson_with` that takes sums of rows alone, and is much quicker.
     """
     known = ~(np.isnan(first) | np.isnan(second))
     n = int(known.sum())
@@ -287,21 +321,40 @@ def perm_both(
     observed = float((statistic(a[None]) - statistic(b[None]))[0])
     if not np.isfinite(observed):
         return Undefined(Reason.CONSTANT, n)
-    _, of_row = np.unique(prompt, return_inverse=True) if prompt is not None else (None, None)
-    block = max(1, _CELLS // a.size)
     as_large = drawn = 0
-    for start in range(0, permutations, block):
-        size = min(block, permutations - start)
-        if of_row is None:
-            swap = rng.random((size, *a.shape)) < 0.5
-        else:
-            swap = (rng.random((size, int(of_row.max()) + 1)) < 0.5)[:, of_row, None]
-        difference = statistic(np.where(swap, b, a)) - statistic(np.where(swap, a, b))
+    for difference in _swapped(a, b, statistic, permutations, rng, prompt):
         as_large += int((difference >= observed - 1e-12).sum())
         drawn += int(np.isfinite(difference).sum())
     if drawn < (1 - _MOST_UNDEFINED) * permutations:
         return Undefined(Reason.UNDEFINED_RESAMPLES, n)
     return Significance("perm_both", observed, (1 + as_large) / (1 + drawn), False, n, drawn)
+
+
+def _swapped(
+    a: Floats,
+    b: Floats,
+    statistic: Statistic,
+    permutations: int,
+    rng: np.random.Generator,
+    prompt: Ints | None,
+) -> Iterator[Floats]:
+    """Differences of the statistic after chance had the judges change places, in blocks."""
+    prompts, of_row = np.unique(np.arange(len(a)) if prompt is None else prompt, return_inverse=True)
+    by_sums = statistic if prompt is not None and isinstance(statistic, PearsonWith) else None
+    if by_sums:
+        first, second = by_sums.rows(a), by_sums.rows(b)
+    block = max(1, _CELLS // (len(a) if by_sums else a.size))
+    for start in range(0, permutations, block):
+        size = min(block, permutations - start)
+        if prompt is None:
+            swap = rng.random((size, *a.shape)) < 0.5
+        else:
+            swap = (rng.random((size, prompts.size)) < 0.5)[:, of_row, None]
+        if by_sums:
+            moved = swap[:, :, 0].astype(np.float64) @ (second - first)
+            yield by_sums.of_sums(first.sum(axis=0) + moved) - by_sums.of_sums(second.sum(axis=0) - moved)
+        else:
+            yield statistic(np.where(swap, b, a)) - statistic(np.where(swap, a, b))
 
 
 def williams(r12: float, r13: float, r23: float, n: int) -> Significance | Undefined:

@@ -206,6 +206,21 @@ def test_a_difference_as_large_as_the_one_observed_counts():
     assert found.p == pytest.approx(0.25, abs=0.03)
 
 
+@pytest.mark.parametrize("level", ["none", "item", "sys", "system"])
+def test_sums_of_rows_say_the_same_as_whole_tables(level):
+    human, chance = study(8, prompts=20, models=4)
+    a, b = human + chance.normal(size=(2, *human.shape))
+    human[2, 1] = a[5, 3] = b[5, 3] = np.nan
+    a[7] = 1.0
+    of = pearson_with(human, level)
+    found = [
+        perm_both(a, b, statistic, permutations=300, rng=np.random.default_rng(1), prompt=np.arange(20) // 2)
+        for statistic in (of, lambda judge: of(judge))
+    ]
+    assert found[0] == found[1]
+    assert of.of_sums(of.rows(a).sum(axis=0, keepdims=True)) == pytest.approx(of(a[None]))
+
+
 def test_turns_of_one_prompt_change_places_together():
     seen = []
 
