@@ -7,15 +7,28 @@
   const state = () => document.querySelector("[data-state]")?.dataset.state ?? "";
   const drawn = new WeakMap(); // figure -> what is in it: state, theme, view
 
+  async function specOf(figure, theme) {
+    try {
+      const answer = await fetch(`${figure.dataset.plot}?theme=${theme}`);
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null; // no network
+    }
+  }
+
   async function draw(figure) {
     const wanted = { state: state(), theme: theme() };
     const before = drawn.get(figure);
     if (before && before.state === wanted.state && before.theme === wanted.theme) return;
     drawn.set(figure, { ...before, ...wanted });
     const place = figure.querySelector("[data-drawing]");
-    const answer = await fetch(`${figure.dataset.plot}?theme=${wanted.theme}`);
-    if (!answer.ok) return;
-    const spec = await answer.json();
+    const spec = await specOf(figure, wanted.theme);
+    if (!spec) {
+      drawn.set(figure, before); // the next snapshot tries again
+      const waiting = figure.querySelector("[data-failed]");
+      if (waiting) waiting.textContent = waiting.dataset.failed;
+      return;
+    }
     place.hidden = false;
     figure.querySelector(".figure__room")?.remove();
     const same = before?.view && before.theme === wanted.theme && before.rows === spec.datasets.alpha.length;

@@ -199,6 +199,27 @@ def test_the_monitor_draws_agreement_and_refreshes_itself(open_page, project, ra
     assert console == []
 
 
+def test_a_plot_that_is_on_its_way_says_so_and_one_that_cannot_be_drawn_too(open_page, project, rated):
+    asked = []
+    page = open_page("annotation:monitor", project)
+    expect(page.locator("[data-drawing] svg")).to_be_visible()
+    page.route("**/alpha.json*", lambda route: asked.append(route))
+    page.reload()
+    waiting = page.get_by_text("Drawing…")
+    expect(waiting).to_be_visible()
+    room = page.locator(".figure__room").bounding_box()
+    said = waiting.bounding_box()
+    assert abs((room["y"] + room["height"] / 2) - (said["y"] + said["height"] / 2)) < 2
+    asked.pop().continue_()
+    expect(page.locator("[data-drawing] svg")).to_be_visible()
+    expect(waiting).to_be_hidden()
+
+    page.unroute("**/alpha.json*")
+    page.route("**/alpha.json*", lambda route: route.fulfill(status=503, body=""))
+    page.reload()
+    expect(page.get_by_text("The plot cannot be drawn right now.")).to_be_visible()
+
+
 def test_the_plot_follows_the_colours(open_page, project, rated, console):
     page = open_page("annotation:monitor", project)
     label = page.locator("[data-drawing] svg text", has_text="Relevance")
