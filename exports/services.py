@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from django.utils import timezone
 
+from exports.facets import DATA, FACETS, SPECIFICATION, Facets
 from exports.files import FORMATS, open_book, whole_file
 from exports.human_eval import HUMAN_EVAL, HumanEval
 from exports.selection import Selection, one_snapshot
@@ -109,6 +110,11 @@ def _files(
         yield f"{HUMAN_EVAL}.jsonl", lambda target: write_human_eval(layout, target, watch=watch)
         yield NAMES, lambda target: _write_names(layout, target)
         return
+    if format_name == FACETS:
+        observations = Facets(selection)
+        yield DATA, lambda target: _write_facets(observations, target, watch=watch)
+        yield SPECIFICATION, lambda target: _write_specification(observations, target)
+        return
     extension = FORMATS[format_name].extension
     if FORMATS[format_name].several_tables:
         yield (
@@ -160,6 +166,22 @@ def write_human_eval(layout: HumanEval, target: BinaryIO, *, watch: Watch = _unw
         target.write(piece)
         lines += 1
     return Written({HUMAN_EVAL: lines}, notes=layout.notes())
+
+
+def _write_facets(layout: Facets, target: BinaryIO, *, watch: Watch) -> Written:
+    lines = 0
+    for piece in watch(FACETS, layout.count(), layout.pieces()):
+        target.write(piece)
+        lines += piece.count(b"\n")
+    return Written({"observations": lines}, notes=layout.notes())
+
+
+def _write_specification(layout: Facets, target: BinaryIO) -> Written:
+    """After the observations: by then it is known what they name."""
+    target.write(layout.specification().encode())
+    return Written(
+        {one.name + "s" if one.name != "axis" else "axes": len(one.labels) for one in layout.facets}
+    )
 
 
 def _manifest(

@@ -52,6 +52,9 @@ def _lines(found: ProjectRaters) -> Iterator[str]:
         "%(level)s %% intervals, linearised and clustered by prompt: for these raters and other prompts."
     ) % {"level": f"{100 * found.level:g}"}
     yield _(
+        "Severity above 0 is lenient, below 0 severe; drift above 0: more lenient in the last third than in the first."
+    )
+    yield _(
         "A flag goes by the size of a figure and changes no data: look at the ratings before deciding anything."
     )
 

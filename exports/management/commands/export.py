@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.models import Batch
+from exports.facets import FACETS
 from exports.files import FORMATS, Row
 from exports.human_eval import HUMAN_EVAL, CannotBeWritten
 from exports.selection import Selection
@@ -27,9 +28,10 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write into")
         parser.add_argument(
             "--format",
-            choices=[*FORMATS, HUMAN_EVAL],
+            choices=[*FORMATS, HUMAN_EVAL, FACETS],
             default="csv",
-            help=f"the files' format (csv); {HUMAN_EVAL} is the layout of LLM-jp's published ratings",
+            help=f"the files' format (csv); {HUMAN_EVAL} is the layout of LLM-jp's published ratings, {FACETS} that "
+            "of the program for many-facet Rasch models",
         )
         parser.add_argument("--batch", metavar="NAME", help="only the ratings of this batch")
         parser.add_argument(
