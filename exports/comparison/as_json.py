@@ -12,7 +12,7 @@ import numpy as np
 
 from annotation.agreement.report import figure_as_json
 from exports.comparison.axis import AxisComparison
-from exports.comparison.between import AxisBetween
+from exports.comparison.between import LEVEL_KEYS, AxisBetween
 from exports.comparison.cautions import cautions
 from exports.comparison.project import JudgeComparison, ProjectComparison
 from stats.estimate import Estimate, Undefined
@@ -20,9 +20,6 @@ from stats.judges.alt_test import AltTest
 from stats.judges.levels import Level
 from stats.judges.separability import Separability
 from stats.ranking import Ranking
-
-#: The name of each level in JSON: all items together are “pooled”.
-LEVEL_KEYS: dict[Level, str] = {"none": "pooled", "item": "item", "sys": "sys", "system": "system"}
 
 
 def as_json(found: ProjectComparison) -> dict[str, Any]:
@@ -160,6 +157,7 @@ def _separability(of: Separability) -> dict[str, Any]:
         "separability": {
             "level": of.level,
             "pairs": of.pairs,
+            "left_out": of.left_out,
             "human": plain(of.human),
             "judge": plain(of.judge),
             "human_paired": plain(of.human_paired),

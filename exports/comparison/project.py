@@ -100,7 +100,11 @@ def compare(
         tell(done, steps, axis.axis.key)
         between.append(
             compare_judges_on_axis(
-                axis, [judge.name for judge in judges], interval=interval, rng=_stream(seed, axis)
+                axis,
+                [judge.name for judge in judges],
+                setting=setting,
+                interval=interval,
+                rng=_stream(seed, axis),
             )
         )
         done += 1

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.agreement.report import figure_in_words
+from annotation.agreement.words import WHERE_EXPLAINED
 from exports.comparison import words
 from exports.comparison.axis import AxisComparison
 from exports.comparison.between import AxisBetween
@@ -60,6 +61,7 @@ def _lines(found: ProjectComparison) -> Iterator[str]:
         "seed": found.seed,
     }
     yield _("They hold for these raters, these models and this judge, and for other prompts like these.")
+    yield str(WHERE_EXPLAINED)
 
 
 def _judge(of: JudgeComparison) -> Iterator[str]:

@@ -22,15 +22,20 @@ COEFFICIENTS: dict[str, Promise] = {
 
 #: Of figures that judges are compared by.
 BETWEEN: dict[str, Promise] = {
-    "none.pearson": _("Pearson, all responses pooled"),
-    "none.acc23": _("acc23, all responses pooled"),
+    "pooled.pearson": _("Pearson, all responses pooled"),
+    "pooled.acc23": _("acc23, all responses pooled"),
     "item.pearson": _("Pearson, per prompt"),
     "item.acc23": _("acc23, per prompt"),
     "system.pearson": _("Pearson of the models’ means"),
     "system.acc23": _("pairs of models in the same order"),
     "pairwise_difference": _("Pearson of differences of two models"),
+    "spa": _("soft pairwise accuracy (SPA) of models"),
     "mae": _("mean absolute error"),
     "rmse": _("root of the mean squared error"),
+    "qwk.judge": _("QWK with each rater, mean"),
+    "alt_test.rho": _("advantage probability"),
+    "agreement_with_confidence.b": _("agreement with confidence, version B"),
+    "pair_rank_brier": _("Brier score of pairs (0: sure and right)"),
 }
 
 MARKS: dict[str, Promise] = {
