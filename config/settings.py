@@ -126,6 +126,7 @@ USE_TZ = True
 LANGUAGE_CODE = "en"  # of a browser that asks for neither; most ask
 LANGUAGES = [("ja", "日本語"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 
 # People

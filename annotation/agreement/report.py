@@ -64,6 +64,7 @@ def _axis_as_json(found: AxisAgreement) -> dict[str, Any]:
         "na": {"exact": figure_as_json(panel.na_exact), "alpha": figure_as_json(panel.na_alpha)},
         "little_variation": panel.little_variation,
         "few_items": panel.few_items,
+        "variants": panel.variants,
     }
 
 
