@@ -199,6 +199,8 @@ def _liking(fit: Fit, why: Reason | None, partial: Result) -> Liking:
     if why is not None:
         return _nothing(why, fit.n)
     length = fit.coefficients["ln_length"]
+    if isinstance(length, Undefined) and isinstance(partial, Undefined):
+        partial = length
     return Liking(scaled_by(length, np.log(2)), fit.p["ln_length"], partial, fit.coefficients, fit.n)
 
 

@@ -140,6 +140,9 @@ _MOST_MISSING = 0.05
 _CELLS = 100_000
 """Of weights, or of pairs of models, that are held at once: what is computed from them should stay in the cache."""
 
+_FEWEST = 64
+"""Resamples at once, however many models there are: what a block costs beforehand is shared by so many."""
+
 _PAIRED = (2, 3, 7)
 _WHY = (
     *(Reason.ONE_MODEL,) * 4,
@@ -218,7 +221,7 @@ def separability(
     def figures(weights: Floats) -> Floats:
         return np.concatenate([*(each.means(weights) for each in sums), of(weights)], axis=1)
 
-    block = max(1, _CELLS // max(grid.prompt.size, m * m))
+    block = max(_FEWEST, _CELLS // max(grid.prompt.size, m * m))
     point, drawn = draws(figures, grid.prompt, replicates=interval.replicates, rng=rng, block=block)
     human, judge = (
         Side.of_draws(point[part], drawn[:, part], level=interval.level, units=units)

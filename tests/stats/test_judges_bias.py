@@ -246,6 +246,7 @@ def test_a_constant_judge_owes_nothing_to_length():
         (lambda g: replace(g, length=np.zeros_like(g.length)), Reason.NO_DATA, Reason.SINGLE_RATINGS),
         (lambda g: replace(g, judge=g.judge * np.nan), Reason.NOTHING_SHARED, Reason.NOTHING_SHARED),
         (lambda g: replace(g, length=np.full_like(g.length, 90)), Reason.CONSTANT, Reason.CONSTANT),
+        (lambda g: replace(g, judge=np.where(np.arange(6) == np.arange(80)[:, None] % 6, g.judge, np.nan)), Reason.NOT_ENOUGH, Reason.CONSTANT),
         (lambda g: replace(g, judge=np.where([[1, 0, 0, 0, 0, 0]], g.judge, np.nan)), Reason.ONE_MODEL, Reason.ONE_MODEL),
     ],
 )  # fmt: skip
