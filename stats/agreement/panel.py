@@ -1,7 +1,7 @@
 """All figures of agreement of one axis: what a monitor shows and a report prints."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -74,6 +74,8 @@ class Panel:
     """The same, corrected for chance: nominal alpha of scored against "cannot judge"."""
     little_variation: bool
     """Raters agree, but nearly all scores are the same, so alpha is low or undefined all the same."""
+    variants: dict[str, str]
+    """Which of several definitions of its name each figure follows, in full; alphas as `alpha.ordinal`."""
 
     @property
     def few_items(self) -> bool:
@@ -149,6 +151,10 @@ def panel(
         na_exact=na_exact,
         na_alpha=na_alpha,
         little_variation=little_variation(of("exact"), of(headline)),
+        variants={
+            f"alpha.{name}" if name in get_args(Metric) else name: coefficient.variant
+            for name, coefficient in wanted.items()
+        },
     )
 
 

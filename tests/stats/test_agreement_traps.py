@@ -65,7 +65,9 @@ def test_ordinal_is_krippendorffs_metric_and_none_of_the_other_three(example, ve
     assert gwets == pytest.approx(vector["alpha"], abs=1e-9)
     ours = value(example, alpha("ordinal"))
     assert [round(float(v), 3) for v in (ours, gwets, squared, uncorrected)] == [0.815, 0.834, 0.849, 0.845]
-    assert "Krippendorff's metric" in alpha("ordinal").variant
+    said = panel(PatternHistogram.from_scores(example, values=POINTS)).variants
+    assert said["alpha.ordinal"] == "Krippendorff's alpha, ordinal (Krippendorff's metric, mid-ranks)"
+    assert said["ac2"] == "Gwet's AC2, quadratic weights"
 
 
 def test_where_no_item_has_two_raters_alpha_is_undefined_and_not_one():
