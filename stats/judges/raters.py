@@ -104,13 +104,13 @@ def alpha_of_pairs(x: Floats, y: Floats, *, row: Ints, rows: int, group: Ints, g
     def of(weights: Floats) -> Floats:
         counts = of_both.counts(weights)
         middle = of_both.middle(counts)
-        n = np.add.reduceat(counts, of_both.start, axis=0)
-        spread = np.add.reduceat(counts * middle**2, of_both.start, axis=0)
+        n = of_both.sum(counts)
+        spread = of_both.sum(counts * middle**2)
         apart = middle[at_x]
         apart -= middle[at_y]
         apart *= apart
         apart *= cells.counts(weights)
-        observed = np.add.reduceat(apart, cells.start, axis=0)
+        observed = cells.sum(apart)
         return 1 - ratio((n - 1) * observed, n * spread)
 
     return of
