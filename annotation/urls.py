@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation.views import batches, batches_changing, explanations, monitor, rating
+from annotation.views import batches, batches_changing, explanations, monitor, raters, rating
 
 app_name = "annotation"
 urlpatterns = [
@@ -32,6 +32,8 @@ urlpatterns = [
     path("p/<slug:project_slug>/monitor/", monitor.monitor, name="monitor"),
     path("p/<slug:project_slug>/monitor/alpha.json", monitor.alpha_data, name="monitor_data"),
     path("p/<slug:project_slug>/monitor/alpha.<str:kind>", monitor.alpha_picture, name="monitor_picture"),
+    path("p/<slug:project_slug>/raters/", raters.raters_page, name="raters"),
+    path("p/<slug:project_slug>/batches/<int:pk>/raters/", raters.raters_page, name="batch_raters"),
     path("p/<slug:project_slug>/batches/<int:pk>/monitor/", monitor.monitor, name="batch_monitor"),
     path(
         "p/<slug:project_slug>/batches/<int:pk>/monitor/alpha.json",

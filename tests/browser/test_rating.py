@@ -646,3 +646,18 @@ def test_all_descriptions_can_stand_beside_their_points(page, project, rater, ra
     page.keyboard.press("Control+Enter")
     wait_for_count(page, 1)
     expect(words).to_be_visible()  # it stays so
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_box_of_the_flag_stands_in_the_middle_of_its_line(
+    page, rater, batch, rating_page, log_in, language
+):
+    User.objects.filter(pk=rater.user.pk).update(language=language)
+    log_in(rater.user)
+    page.goto(rating_page)
+    label = page.locator("label:has([name=flagged])")
+    middles = [
+        box["y"] + box["height"] / 2
+        for box in (label.locator("input").bounding_box(), label.locator("span").bounding_box())
+    ]
+    assert abs(middles[0] - middles[1]) < 0.75
