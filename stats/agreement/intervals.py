@@ -113,6 +113,8 @@ class Rows:
     rows: Floats
     """(u, d) what one unit of each sort adds."""
     multiplicity: Ints
+    copies: int = 1
+    """How many arrays of the sums' size the figures need at a time."""
 
     @property
     def n(self) -> int:
@@ -120,7 +122,7 @@ class Rows:
 
     @property
     def block(self) -> int:
-        return max(1, 4_000_000 // max(int(self.rows.shape[1]), 1))
+        return max(1, 4_000_000 // max(int(self.rows.shape[1]) * self.copies, 1))
 
     def __len__(self) -> int:
         return len(self.rows)

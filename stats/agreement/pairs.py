@@ -213,7 +213,7 @@ def pair(
         _, group = np.unique(np.asarray(cluster), return_inverse=True)
         of_cluster = pair_tables(a, b, values, group).reshape(-1, k * k)
         kept = of_cluster[of_cluster.any(axis=1)]
-        units = Rows(kept, np.ones(len(kept), np.int64))
+        units = Rows(kept, np.ones(len(kept), np.int64), copies=_COPIES)
 
     def figures(sums: Floats) -> Floats:
         tables = sums.reshape(-1, k, k)
@@ -260,7 +260,7 @@ class _Cells:
 
     @property
     def block(self) -> int:
-        return max(1, 1_000_000 // self.size)
+        return max(1, 4_000_000 // (self.size * _COPIES))
 
     def __len__(self) -> int:
         return len(self.cell)
@@ -279,6 +279,9 @@ class _Cells:
         tables[np.arange(stop - start), self.cell[start:stop]] -= 1
         return tables
 
+
+_COPIES = 8
+"""Arrays of the tables' size that tau-b takes."""
 
 _WEIGHTS: tuple[Weights, ...] = ("identity", "linear", "quadratic")
 

@@ -15,7 +15,7 @@ from stats.agreement.intervals import About, Interval, Method, Rows, resample
 from stats.arrays import Floats, Ints
 from stats.estimate import Reason, Result, Undefined
 
-_CELLS = 20_000_000
+_CELLS = 8_000_000
 """Half means (prompts x models x halves x splits) that are held at once."""
 
 _FEWEST_MODELS = 3
@@ -87,7 +87,7 @@ def system_reliability(
 
     about = About(n_items, _why_none(n_models, sums), -np.inf, np.inf)
     [found] = resample(
-        Rows(np.concatenate(sums, axis=1), np.ones(n_prompts, np.int64)),
+        Rows(np.concatenate(sums, axis=1), np.ones(n_prompts, np.int64), copies=4),
         lambda of: _fisher_z(of, n_models),
         [about],
         interval=Interval(Method.CLUSTER_JACKKNIFE, level=level),
