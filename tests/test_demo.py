@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import Counter
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -159,6 +160,22 @@ def test_ratings_of_the_demo_lie_in_the_past_one_after_the_other(project):
         done = list(rater.assignments.submitted().order_by("submitted_at"))
         assert all(a.opened_at < a.submitted_at for a in done)
         assert all(a.submitted_at <= b.opened_at for a, b in itertools.pairwise(done))
+
+
+def test_nothing_of_the_demo_is_younger_than_what_came_of_it(project):
+    first = project.batches.order_by("created_at").first()
+    rubric = first.rubric
+    assert project.created_at <= rubric.created_at <= rubric.frozen_at
+    assert abs(rubric.frozen_at - first.created_at) < timedelta(minutes=1)
+    for batch in project.batches.all():
+        assert all(batch.created_at <= seat.opened_at for seat in batch.assignments.submitted())
+        assert batch.closed_at is None or all(
+            seat.submitted_at <= batch.closed_at for seat in batch.assignments.submitted()
+        )
+    for member in project.members.filter(user__isnull=False):
+        assert member.user.date_joined <= member.created_at
+    for member in project.members.all():
+        assert all(member.created_at < seat.opened_at for seat in member.assignments.submitted())
 
 
 def test_simulated_judges_scored_everything_and_say_that_they_are_simulated(project):

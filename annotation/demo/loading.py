@@ -22,7 +22,7 @@ from annotation.models import Assignment, Batch, NAReason
 from projects import demo
 from projects.accounts import next_pseudonym
 from projects.loading import load
-from projects.models import Item, Member, Project, User
+from projects.models import Item, LanguageModel, Member, Project, Rubric, User
 from projects.rubric_files import make_project, read_rubric
 
 SLUG = "demo"
@@ -84,6 +84,8 @@ def load_demo() -> bool:
     _may_make_projects(people["coordinator"])
     simulated = [_simulated_rater(project) for _ in range(SIMULATED)]
     load(project=project, files=[Path(demo.__path__[0]) / "prompts_and_responses.jsonl"])
+    now = timezone.now()
+    _began(project, at=now - timedelta(days=13), used=now - timedelta(days=12))
     first = _first_round(project, simulated, by=people["coordinator"].user)
     second = _second_round(project, people, simulated)
     _judges(project, first, second)
@@ -228,6 +230,16 @@ def _rate(seat: Assignment, minds: SimulatedRaters, index: int) -> None:
         flagged=said.flagged,
         seconds=said.seconds,
     )
+
+
+def _began(project: Project, *, at: datetime, used: datetime) -> None:
+    """The study was set up before its first round: it, its rubric, texts and people are no younger than its ratings."""
+    Project.objects.filter(pk=project.pk).update(created_at=at)
+    # Before a batch freezes it: from then on nothing of a rubric can be changed.
+    Rubric.objects.filter(project=project).update(created_at=at, frozen_at=used)
+    Member.objects.filter(project=project).update(created_at=at)
+    User.objects.filter(memberships__project=project).update(date_joined=at)
+    LanguageModel.objects.filter(project=project).update(created_at=at)
 
 
 def _backdate(batch: Batch, *, begin: datetime, days: int) -> None:
