@@ -1,0 +1,1 @@
+"""What `bench.coverage` simulates: studies with a known truth, one file for each chapter of `stats`."""
