@@ -221,6 +221,23 @@ def test_one_score_for_everything_leaves_what_goes_by_variance_undefined(study, 
             assert isinstance(found, Undefined), coefficient.name
 
 
+@given(studies(), st.randoms(), st.integers(-3, 10**9), st.sampled_from([1, 7]))
+def test_axes_together_are_the_same_as_one_by_one_whatever_the_items_are_called(study, random, first, step):
+    values, ranks, clusters = study
+    other = np.array([random.sample(list(row), len(row)) for row in ranks])
+    item = first + step * np.repeat(np.arange(len(ranks)), ranks.shape[1])
+    cluster = np.repeat(clusters, ranks.shape[1])
+    together = PatternHistogram.of_axes(
+        values=[values, values], item=item, ranks=[ranks.ravel(), other.ravel()], cluster=cluster
+    )
+    for found, of_axis in zip(together, [ranks, other], strict=True):
+        alone = histogram_of(values, of_axis, clusters)
+        for name in ["counts", "na", "frequency"]:
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+        for name in ["key", "pattern", "items"]:
+            np.testing.assert_array_equal(getattr(found.clusters, name), getattr(alone.clusters, name))
+
+
 @given(studies(max_points=9, max_raters=9))
 def test_both_ways_of_telling_patterns_apart_find_the_same(study):
     from stats.agreement import patterns
