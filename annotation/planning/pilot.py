@@ -77,14 +77,14 @@ def _components(items: Array, rated: tuple[Array, Array], anonymous: Ints, level
     at = np.searchsorted(items["item"], rows["item"]).clip(max=max(items.size - 1, 0))
     known = items["item"][at] == rows["item"] if items.size else np.zeros(rows.size, bool)
     at, rater, value = at[known], rows["rater"][known].astype(np.int64), value[known]
-    cell = np.unique(np.column_stack([items["item"][at], rater]), axis=0, return_index=True)[1]
-    at, rater, value = at[cell], rater[cell], value[cell]  # one score of each rater and item
+    who = np.unique(rater, return_inverse=True)[1]
+    first = np.unique(at * (who.max(initial=0) + 1) + who, return_index=True)[1]
+    at, rater, value = at[first], rater[first], value[first]  # one score of each rater and item
     if np.isin(rater, anonymous).any():
         rater = np.full(rater.size, ANONYMOUS)
-    place = np.column_stack([items["prompt"][at], items["place"][at]])
-    row = np.unique(place, axis=0, return_inverse=True)[1].reshape(-1)
+    prompt, turn = (np.unique(items[name], return_inverse=True)[1] for name in ("prompt", "place"))
     return variance_components(
-        prompt=row,  # at one turn
+        prompt=(prompt * (turn.max(initial=0) + 1) + turn)[at],  # at one turn
         model=items["model"][at],
         rater=rater,
         value=value,
