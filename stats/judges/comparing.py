@@ -32,6 +32,8 @@ from stats.resampling import CLUSTER_BOOTSTRAP, Figures, draws, summarise
 _MOST_UNDEFINED = 0.05
 _CELLS = 4_000_000
 """Of scores that are held at once."""
+_WEIGHTS = 50_000
+"""Of weights that are held at once, as for the figures of one judge."""
 
 
 def on_shared_cells(grids: Sequence[Grid]) -> list[Grid]:
@@ -114,9 +116,14 @@ def compare_judges(
 
     def figures(weights: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.concatenate([one.of(weights) for one in everything], axis=1)
+            by_column = np.asfortranarray(
+                weights
+            )  # its transpose is contiguous, and that is what sets work on
+            return np.concatenate([one.of(by_column) for one in everything], axis=1)
 
-    point, drawn = draws(figures, prompt, replicates=interval.replicates if prompt.size else 0, rng=rng)
+    replicates = interval.replicates if prompt.size else 0
+    block = max(1, _WEIGHTS // max(prompt.size, 1))
+    point, drawn = draws(figures, prompt, replicates=replicates, rng=rng, block=block)
     k, units = len(names[0]), np.unique(prompt).size
     value = dict(zip(judges, point.reshape(-1, k), strict=True))
     columns = dict(zip(judges, np.split(drawn, len(judges), axis=1), strict=True))

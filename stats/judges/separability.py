@@ -29,8 +29,9 @@ import numpy as np
 from scipy import special
 
 from stats.agreement.intervals import Interval, Method
-from stats.arrays import Bools, Floats, Ints
+from stats.arrays import Bools, Floats
 from stats.estimate import Estimate, Reason, Result, Undefined
+from stats.judges.clustered_means import ClusteredMeans
 from stats.judges.figures import FigureSet
 from stats.judges.grid import Grid
 from stats.resampling import CLUSTER_BOOTSTRAP, draws, summarise
@@ -83,8 +84,16 @@ class Side:
         missing = np.isnan(drawn).any()
         quantile, variance = (np.nanquantile, np.nanvar) if missing else (np.quantile, np.var)
         low, high = quantile(drawn, ends, axis=0)
-        apart = quantile(drawn[:, :, None] - drawn[:, None, :], ends, axis=0) if paired else (None, None)
-        return cls(score, low, high, variance(drawn, axis=0), level, *apart)
+        side = cls(score, low, high, variance(drawn, axis=0), level)
+        if not paired:
+            return side
+        m = score.size
+        first, second = np.triu_indices(m, 1)
+        least, most = quantile(drawn[:, first] - drawn[:, second], ends, axis=0)
+        differences = np.zeros((2, m, m))
+        differences[:, first, second] = least, most
+        differences[:, second, first] = -most, -least
+        return replace(side, difference_low=differences[0], difference_high=differences[1])
 
     @property
     def marginal(self) -> Bools:
@@ -215,11 +224,11 @@ def separability(
     if m < 2 or units < 2:
         why = Reason.NOTHING_SHARED if m == 0 else Reason.ONE_MODEL if m < 2 else Reason.ONE_PROMPT
         return _gathered([Undefined(why, grid.n_items)] * len(_WHY), interval.level, m, left_out)
-    sums = _both_sums(grid)
+    sides = _both_sides(grid)
     of = separability_figures(grid, level=interval.level).of
 
     def figures(weights: Floats) -> Floats:
-        return np.concatenate([*(each.means(weights) for each in sums), of(weights)], axis=1)
+        return np.concatenate([*(side.means(weights) for side in sides), of(weights)], axis=1)
 
     block = max(_FEWEST, _CELLS // max(grid.prompt.size, m * m))
     point, drawn = draws(figures, grid.prompt, replicates=interval.replicates, rng=rng, block=block)
@@ -256,10 +265,10 @@ def separability_figures(grid: Grid, *, level: float = 0.95) -> FigureSet:
 
     Models' intervals are mean +- t SE, clustered by prompt. `grid` as it comes from `Grid.shared`.
     """
-    sums = _both_sums(grid)
+    sides = _both_sides(grid)
 
     def of(weights: Floats) -> Floats:
-        human, judge = (each.pairs(weights, level) for each in sums)
+        human, judge = (_pairs_of_means(side, weights, level) for side in sides)
         figures = _figures(human, judge)
         figures[np.isnan(human.order).any(axis=1)] = np.nan  # some model has no response in this resample
         return figures
@@ -331,67 +340,28 @@ def _normal(score: Floats, variance: Floats) -> Floats:
     return np.asarray(special.ndtr(z))
 
 
-def _both_sums(grid: Grid) -> list[_Sums]:
-    models = np.flatnonzero(grid.both.any(axis=0))
-    return [_Sums.of(side[:, models], grid) for side in (grid.human, grid.judge)]
+def _both_sides(grid: Grid) -> list[ClusteredMeans]:
+    models = grid.both.any(axis=0)
+    known = grid.both[:, models]
+    return [ClusteredMeans.of(side[:, models], known, grid.prompt) for side in (grid.human, grid.judge)]
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """One side by prompt: (prompts, M) responses and their sum, and what the variance of a difference needs."""
-
-    row: Ints
-    """(prompts,) a row of each."""
-    n: Floats
-    s: Floats
-
-    @classmethod
-    def of(cls, score: Floats, grid: Grid) -> _Sums:
-        """`score` (P, M). Centred, lest squares of large numbers cancel; only differences matter here."""
-        known = grid.both[:, grid.both.any(axis=0)]
-        _, row, cluster = np.unique(grid.prompt, return_index=True, return_inverse=True)
-        n, s = np.zeros((2, row.size, score.shape[1]))
-        np.add.at(n, cluster, known)
-        np.add.at(s, cluster, np.where(known, score - np.mean(score[known]), 0))
-        return cls(row, n, s)
-
-    def means(self, weights: Floats) -> Floats:
-        """(b, M)"""
-        drawn = weights[:, self.row]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((drawn @ self.s) / (drawn @ self.n))
-
-    def pairs(self, weights: Floats, level: float) -> _Pairs:
-        """Models' means with t SE; e_ca = s_ca - n_ca mean_a, cov_ab = G / (G - 1) sum_c w_c e_ca e_cb / (N_a N_b)."""
-        drawn = weights[:, self.row]
-        total, mean = drawn @ self.n, self.means(weights)
-        m = self.n.shape[1]
-        a, b = np.triu_indices(m)
-        n, s, mu = self.n, self.s, mean
-        units = drawn.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            product = (
-                drawn @ (s[:, a] * s[:, b])
-                - mu[:, a] * (drawn @ (n[:, a] * s[:, b]))
-                - mu[:, b] * (drawn @ (s[:, a] * n[:, b]))
-                + mu[:, a] * mu[:, b] * (drawn @ (n[:, a] * n[:, b]))
-            )
-            covariance = units / (units - 1) * product / (total[:, a] * total[:, b])
-            t = special.stdtrit(units - 1, 0.5 + level / 2)
-            variance = covariance[:, a == b].clip(min=0)
-            above = np.triu_indices(m, 1)
-            first, second = above
-            order = mean[:, first] - mean[:, second]
-            half = t * np.sqrt(variance)
-            apart = t * np.sqrt(
-                (variance[:, first] + variance[:, second] - 2 * covariance[:, a != b]).clip(min=0)
-            )
-            spread = np.sqrt(variance[:, first] + variance[:, second])
-            z = np.where(order == 0, 0, order / spread)
-        distance = np.abs(order)
-        return _Pairs(
-            _sign(order),
-            distance > half[:, first] + half[:, second],
-            distance > apart + 1e-12,
-            np.asarray(special.ndtr(z)),
-        )
+def _pairs_of_means(side: ClusteredMeans, weights: Floats, level: float) -> _Pairs:
+    """From mean +- t SE."""
+    mean = side.means(weights)
+    variance, covariance, units = side.covariances(weights)
+    first, second = np.triu_indices(mean.shape[1], 1)
+    order = mean[:, first] - mean[:, second]
+    together = variance[:, first] + variance[:, second]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = special.stdtrit(units - 1, 0.5 + level / 2)
+        half = t * np.sqrt(variance)
+        apart = t * np.sqrt((together - 2 * covariance).clip(min=0))
+        z = np.where(order == 0, 0, order / np.sqrt(together))
+    distance = np.abs(order)
+    return _Pairs(
+        _sign(order),
+        distance > half[:, first] + half[:, second],
+        distance > apart + 1e-12,
+        np.asarray(special.ndtr(z)),
+    )
