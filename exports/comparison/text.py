@@ -265,11 +265,20 @@ def _means(of: AxisComparison) -> Section:
 
 def _strengths(of: AxisComparison) -> Section:
     section = Section(_("Bradley–Terry strengths from scores, mean 0"))
-    for place, model in list(enumerate(of.judged.models))[:MOST_MODELS]:
-        section.rows += [
-            (_("%(model)s, people") % {"model": model}, of.human_strengths.strengths[place]),
-            (_("%(model)s, judge") % {"model": model}, of.judge_strengths.strengths[place]),
-        ]
+    sides = [(_("people"), of.human_strengths.strengths), (_("judge"), of.judge_strengths.strengths)]
+    for who, strengths in sides:
+        reasons = {one.reason for one in strengths if isinstance(one, Undefined)}
+        if len(reasons) == 1 and all(isinstance(one, Undefined) for one in strengths):
+            n = max(one.n for one in strengths)
+            section.rows.append(
+                (
+                    _("%(model)s, %(who)s") % {"model": _("all models"), "who": who},
+                    Undefined(reasons.pop(), n),
+                )
+            )
+            continue
+        for model, one in list(zip(of.judged.models, strengths, strict=True))[:MOST_MODELS]:
+            section.rows.append((_("%(model)s, %(who)s") % {"model": model, "who": who}, one))
     return section
 
 

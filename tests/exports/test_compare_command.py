@@ -1,6 +1,7 @@
 """`manage.py compare`: judges beside people, as JSON, as text and as a picture."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -150,6 +151,15 @@ def test_the_json_has_the_keys_that_scripts_rely_on(study):
     assert axis["own_family"] is None
     for name in ("ceiling", "separability", "calibration", "length_bias", "style_bias", "ppi", "warnings"):
         assert axis[name]
+
+
+def test_every_key_of_an_axis_is_documented(study, base_dir):
+    study.run()
+    documented = set(re.findall(r"[\w-]+", (base_dir / "docs" / "methods.md").read_text(encoding="utf-8")))
+
+    (axis,) = compared("gpt")["axes"]
+
+    assert set(axis) <= documented
 
 
 def test_the_same_seed_gives_the_same_report_whatever_else_is_asked(study):
