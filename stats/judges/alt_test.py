@@ -143,6 +143,8 @@ def alt_tests(
 ) -> list[AltTest]:
     """The test on several axes: false discoveries are held down over axes x annotators, the winning rate is per axis."""
     setting = setting or Setting()
+    if not grids:
+        return []
     duels = [_duels(grid, setting) for grid in grids]
     epsilons = sorted({*setting.curve, setting.epsilon})
     counts = np.concatenate([each.counts[each.tested] for each in duels])

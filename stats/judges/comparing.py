@@ -38,6 +38,8 @@ _WEIGHTS = 50_000
 
 def on_shared_cells(grids: Sequence[Grid]) -> list[Grid]:
     """The same items for every judge: those that people and all of the judges scored."""
+    if not grids:
+        return []
     shared = np.all([grid.both for grid in grids], axis=0)
     return [
         replace(

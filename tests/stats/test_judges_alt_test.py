@@ -168,6 +168,10 @@ def test_an_axis_without_annotators_does_not_trouble_the_others():
     assert isinstance(found[1].winning_rate, Estimate)
 
 
+def test_no_axes_have_no_outcome():
+    assert alt_tests([], rng=np.random.default_rng(1)) == []
+
+
 def test_annotators_with_few_items_are_left_out_or_tested_by_ranks():
     scores, judge = sparse(6, items=60, raters=6)
     out = run(grid_of(scores, judge))

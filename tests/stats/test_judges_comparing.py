@@ -131,6 +131,7 @@ def test_one_prompt_tells_no_judges_apart():
 def test_no_judges_and_one_judge_compare_with_nobody():
     nobody = compared({"a": Mean(np.empty(0)), "b": Mean(np.empty(0))}).differences
     assert [one.difference for one in nobody] == [Undefined(Reason.NO_DATA, 0)]
+    assert on_shared_cells([]) == []
     assert compare_judges({}, np.arange(3), rng=np.random.default_rng(1)).differences == ()
     assert compared({"a": Mean(np.arange(5.0))}).top == {"mean": ("a",)}
 
