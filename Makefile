@@ -74,7 +74,7 @@ browser: install
 
 lock: install
 	$(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-		--group dev pyproject.toml -o requirements.lock
+		--extra web --extra offline --group dev pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) var/collected var/static var/test-databases var/screenshots .mypy_cache .ruff_cache .pytest_cache test-results
