@@ -9,11 +9,20 @@ from django import forms
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from annotation.models import Batch
 from annotation.models.batch import Purpose
-from annotation.services import Preview, Raters, make_batch, new_seed, preview
-from annotation.services.errors import BatchCannotBeMade
+from annotation.services import (
+    Preview,
+    Raters,
+    change_terms,
+    make_batch,
+    new_seed,
+    preview,
+    takes_more_raters,
+)
+from annotation.services.errors import BatchCannotBeMade, HandingOutError
 from projects.forms import categories_of, groups_of, sources_of, tags_of
 from projects.models import Member, Project, User
 
@@ -265,6 +274,74 @@ def _free_name(project: Project) -> str:
     while f"batch-{number}" in taken:
         number += 1
     return f"batch-{number}"
+
+
+class TermsForm(forms.Form):
+    """What of a batch can be changed while it is worked on."""
+
+    due_on = forms.DateField(
+        label=_("Due"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    lease = forms.TypedChoiceField(
+        label=_("Lease"),
+        choices=LEASES,
+        coerce=float,
+        help_text=_("An item that somebody opened and left returns to the others after this time."),
+    )
+    raters = forms.ModelMultipleChoiceField(
+        label=_("More raters"),
+        queryset=Member.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("They may take seats from now on. Whoever is in the batch stays in it."),
+    )
+
+    def __init__(self, data: Any = None, *, batch: Batch) -> None:
+        hours: float = batch.lease.total_seconds() / 3600
+        hours = int(hours) if hours.is_integer() else hours
+        super().__init__(data, initial={"due_on": batch.due_on, "lease": hours})
+        self.batch = batch
+        lease, raters = self.fields["lease"], self.fields["raters"]
+        assert isinstance(lease, forms.TypedChoiceField)
+        assert isinstance(raters, forms.ModelMultipleChoiceField)
+        if hours not in [offered for offered, _words in LEASES]:  # a command can say any
+            lease.choices = sorted([*LEASES, (hours, in_words(batch.lease))], key=lambda choice: choice[0])
+        others = batch.project.members.raters().persons().exclude(pk__in=batch.raters.all())
+        if takes_more_raters(batch) and others.exists():
+            raters.queryset = others.select_related("user").order_by("pseudonym")
+            raters.label_from_instance = _called  # type: ignore[method-assign,assignment]
+        else:
+            del self.fields["raters"]
+
+    def clean_due_on(self) -> Any:
+        due = self.cleaned_data["due_on"]
+        if due and due < timezone.localdate() and due != self.batch.due_on:
+            raise forms.ValidationError(_("This day is over."))
+        return due
+
+    def save(self) -> int | None:
+        """How many raters are new; None, with the errors in the form, if it cannot be changed."""
+        said = self.cleaned_data
+        try:
+            return change_terms(
+                batch=self.batch,
+                lease=timedelta(hours=said["lease"]),
+                due_on=said["due_on"],
+                more_raters=said.get("raters", ()),
+            )
+        except HandingOutError as problem:
+            self.add_error(None, str(problem))
+            return None
+
+
+def in_words(time: timedelta) -> str:
+    """A lease as people say it: 2 hours."""
+    minutes = round(time.total_seconds() / 60)
+    if minutes % 1440 == 0:
+        return ngettext("{n} day", "{n} days", minutes // 1440).format(n=minutes // 1440)
+    if minutes % 60 == 0:
+        return ngettext("{n} hour", "{n} hours", minutes // 60).format(n=minutes // 60)
+    return ngettext("{n} minute", "{n} minutes", minutes).format(n=minutes)
 
 
 class WithdrawForm(forms.Form):

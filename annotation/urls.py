@@ -23,6 +23,11 @@ urlpatterns = [
     path("p/<slug:project_slug>/batches/<int:pk>/remarks/", batches.remarks, name="batch_remarks"),
     path("p/<slug:project_slug>/batches/<int:pk>/conflicts/", batches.conflicts, name="batch_conflicts"),
     path("p/<slug:project_slug>/batches/<int:pk>/move/", batches_changing.move_batch, name="move_batch"),
+    path(
+        "p/<slug:project_slug>/batches/<int:pk>/terms/",
+        batches_changing.change_batch_terms,
+        name="batch_terms",
+    ),
     path("p/<slug:project_slug>/batches/<int:pk>/extend/", batches_changing.extend, name="extend_lease"),
     path(
         "p/<slug:project_slug>/batches/<int:pk>/withdraw/<str:pseudonym>/",

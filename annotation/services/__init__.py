@@ -15,6 +15,7 @@ from annotation.services.batches import (
 from annotation.services.claiming import claim_next, extend_lease, give_back, open_seat, renew, skip
 from annotation.services.rubric import axes_of
 from annotation.services.submitting import Outcome, change, submit, submit_and_claim_next
+from annotation.services.terms import change_terms, takes_more_raters
 from annotation.services.withdrawing import TakenOut, release_rater, withdraw, withdraw_rater
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "TakenOut",
     "axes_of",
     "change",
+    "change_terms",
     "claim_next",
     "close",
     "extend_lease",
@@ -41,6 +43,7 @@ __all__ = [
     "skip",
     "submit",
     "submit_and_claim_next",
+    "takes_more_raters",
     "withdraw",
     "withdraw_rater",
 ]

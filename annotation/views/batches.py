@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -11,10 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotation.batch_forms import BatchForm
+from annotation.batch_forms import BatchForm, in_words
 from annotation.counts import by_rater, conflicts_of, design_of, progress_of, remarks_of
 from annotation.models import Batch
 from projects.access import Request, for_coordinators, for_data, project_page
@@ -135,13 +133,3 @@ def terms_of(batch: Batch) -> list[tuple[str, Any]]:
         if name in names and value
     ]
     return chosen or [(_("Selection"), _("all items"))]
-
-
-def in_words(time: timedelta) -> str:
-    """A lease as people say it: 2 hours."""
-    minutes = round(time.total_seconds() / 60)
-    if minutes % 1440 == 0:
-        return ngettext("{n} day", "{n} days", minutes // 1440).format(n=minutes // 1440)
-    if minutes % 60 == 0:
-        return ngettext("{n} hour", "{n} hours", minutes // 60).format(n=minutes // 60)
-    return ngettext("{n} minute", "{n} minutes", minutes).format(n=minutes)

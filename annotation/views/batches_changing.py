@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotation.batch_forms import ExtendForm, WithdrawForm
-from annotation.models import Assignment
+from annotation.batch_forms import ExtendForm, TermsForm, WithdrawForm
+from annotation.models import Assignment, Batch
 from annotation.services import close, extend_lease, pause, reopen, resume, withdraw_rater
 from annotation.services.errors import HandingOutError
 from projects.access import Request, for_coordinators, project_page
@@ -69,6 +69,22 @@ def extend(request: Request, member: Member, pk: int) -> HttpResponse:
         when = date_format(timezone.localtime(until), "DATETIME_FORMAT")
         messages.success(request, _("{name} has time until {when}.").format(name=seat.rater, when=when))
     return redirect("annotation:batch", member.project.slug, batch.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@for_coordinators
+def change_batch_terms(request: Request, member: Member, pk: int) -> HttpResponse:
+    """Another due date, another lease, more raters."""
+    handed_out = member.project.batches.exclude(filling=Batch.Filling.LOADED)
+    batch = get_object_or_404(handed_out.select_related("project"), pk=pk)
+    form = TermsForm(request.POST or None, batch=batch)
+    if request.method == "POST" and form.is_valid() and (added := form.save()) is not None:
+        more = ngettext("{n} rater was added.", "{n} raters were added.", added).format(n=added)
+        messages.success(request, " ".join([_("Saved."), more] if added else [_("Saved.")]))
+        return redirect("annotation:batch", member.project.slug, batch.pk)
+    status = 422 if request.method == "POST" else 200
+    context = {"batch": batch, "form": form}
+    return project_page(request, member, "annotation/batch_terms.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
