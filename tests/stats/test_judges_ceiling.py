@@ -86,6 +86,23 @@ def test_ceilings_of_resamples_are_those_of_prompts_written_out(judge):
             assert by_name[f"ceiling.{name}"] == pytest.approx(expected), name
 
 
+def test_who_rated_little_is_left_out_and_still_one_of_the_rest():
+    grid = study(prompts=20, models=3, raters=3, per_item=2)
+    of = grid.ratings
+    seldom = np.flatnonzero(of.rater == 2)[6:]
+    keep = np.setdiff1d(np.arange(of.row.size), seldom)
+    some = Ratings(of.row[keep], of.model[keep], of.rater[keep], of.value[keep])
+    grid = Grid(grid.human, grid.judge, grid.prompt, grid.values, some)
+    found = ceiling(grid, interval=POINT, rng=rng())
+    assert ([r.rater for r in found.raters], found.left_out) == ([0, 1], 1)
+    cell = some.row * 3 + some.model
+    for one in found.raters:
+        mine = np.flatnonzero((some.rater == one.rater) & (np.bincount(cell)[cell] == 2))
+        rest = [some.value[(cell == cell[i]) & (some.rater != one.rater)][0] for i in mine]
+        assert one.n == mine.size
+        assert value(one.people) == pytest.approx(np.corrcoef(some.value[mine], rest)[0, 1])
+
+
 def test_a_judge_who_is_one_more_person_does_as_well_as_people():
     r = rng()
     quality = r.normal(size=(300, 4)) + 3

@@ -174,11 +174,23 @@ def test_one_prompt_has_figures_and_no_interval():
 
 
 def test_means_that_differ_by_rounding_alone_are_tied():
-    human = np.array([[1.0, 2.0], [2.0, 2.0], [2.0, 1.0]]) / 3
+    human = np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]])  # 0.1 + 0.2 + 0.3 > 0.3 + 0.2 + 0.1
     judge = np.array([[1.0, 2.0], [2.0, 2.0], [3.0, 3.0]])
     of = found(Grid.of(human, judge), "system")
-    assert of.spearman == Undefined(Reason.CONSTANT, 6)
-    assert of.pearson == Undefined(Reason.CONSTANT, 6)
+    assert of.pearson == of.spearman == of.kendall == Undefined(Reason.CONSTANT, 6)
+    means = np.array([[0.6, 0.6000000000000001, 0.6]])
+    of = found(Grid.of(means, [[1, 2, 3]]), "item")
+    assert of.pearson == of.spearman == of.kendall == Undefined(Reason.CONSTANT, 3)
+
+
+@pytest.mark.parametrize("level", ["none", "sys"])
+def test_a_resample_in_which_the_judge_is_constant_is_undefined_and_not_what_rounding_leaves(level):
+    judge = np.full((6, 3), 1 / 3)
+    judge[0] = [0.1, 0.7, 0.9]
+    grid = Grid.of(np.arange(18.0).reshape(6, 3) / 7, judge)
+    weights = np.array([[0, 1, 1, 2, 1, 1], [0, 3, 0, 0, 3, 0], [0, 0, 0, 5, 0, 1.0]])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(at_level(grid, level).figures.of(weights)[:, :3]).all()
 
 
 scores = st.integers(1, 5) | st.none()

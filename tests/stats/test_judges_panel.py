@@ -160,6 +160,13 @@ def test_whatever_the_study_every_figure_is_a_number_or_a_reason(drawn):
             assert isinstance(figure.reason, Reason)
 
 
+def test_without_an_interval_nothing_is_drawn():
+    chance = rng()
+    found = correlations(study(), "none", interval=POINT, rng=chance).pearson
+    assert (found.low, found.no_interval, found.replicates) == (None, Reason.NOT_ASKED, 0)
+    assert chance.random() == rng().random()
+
+
 def test_figures_of_one_name_and_sets_that_do_not_fit_are_refused():
     one = FigureSet(("a",), lambda weights: weights[:, :1], (1,), (Reason.CONSTANT,))
     with pytest.raises(ValueError, match="one name"):
