@@ -36,7 +36,11 @@ def resamples(prompt: Ints, replicates: int, rng: np.random.Generator) -> Floats
     n = int(index.max(initial=-1)) + 1
     if n == 0:
         return np.zeros((replicates, 0))
-    return rng.multinomial(n, np.full(n, 1 / n), size=replicates).astype(np.float64)[:, index]
+    # A multinomial by hand, which is several times quicker: n draws of each resample, counted.
+    drawn = rng.integers(n, size=(replicates, n))
+    drawn += np.arange(replicates)[:, None] * n
+    counts = np.bincount(drawn.ravel(), minlength=replicates * n).reshape(replicates, n)
+    return counts.astype(np.float64)[:, index]
 
 
 def draws(
