@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stats.agreement import Interval
 from stats.estimate import Estimate, Reason, Undefined
+from stats.judges.clustered_means import ClusteredMeans
 from stats.judges.comparing import compare_judges
 from stats.judges.grid import Grid
 from stats.judges.separability import FIGURES, Side, compare_sides, separability, separability_figures
@@ -238,6 +239,31 @@ def test_missing_turns_are_counted_in_their_prompt():
     wanted = ((1 + erf(z / sqrt(2))) / 2 - (z > 0)) ** 2
     found = dict(zip(FIGURES, separability_figures(grid).of(np.ones((1, 40)))[0], strict=True))
     assert found["pair_rank_brier"] == pytest.approx(wanted)
+
+
+def test_covariances_of_means_are_those_by_hand():
+    human, chance = scores(9, prompts=40, models=3)
+    human[chance.random(human.shape) < 0.3] = np.nan
+    prompt, weights = chance.integers(12, size=40), chance.integers(0, 3, size=12).astype(float)
+    known = ~np.isnan(human)
+    often = weights[prompt][:, None] * known
+    left = np.where(known, human - np.nansum(often * human, axis=0) / often.sum(axis=0), 0) / often.sum(
+        axis=0
+    )
+    sums = np.array([left[prompt == c].sum(axis=0) for c in range(12)])
+    wanted = weights.sum() / (weights.sum() - 1) * (sums * weights[:, None]).T @ sums
+    variance, covariance, units = ClusteredMeans.of(human, known, prompt).covariances(weights[prompt][None])
+    assert variance[0] == pytest.approx(np.diag(wanted))
+    assert covariance[0] == pytest.approx(wanted[np.triu_indices(3, 1)])
+    assert units[0, 0] == weights.sum()
+
+
+def test_a_difference_turned_round_has_its_interval_turned_round():
+    drawn = np.random.default_rng(1).normal([0, 1, 3], 1, size=(500, 3))
+    side = Side.of_draws(drawn.mean(axis=0), drawn)
+    assert side.difference_low.tolist() == (-side.difference_high.T).tolist()
+    ends = np.quantile(drawn[:, 0] - drawn[:, 2], [0.025, 0.975])
+    assert [side.difference_low[0, 2], side.difference_high[0, 2]] == pytest.approx(ends)
 
 
 def test_judges_are_compared_by_how_they_separate():
