@@ -188,7 +188,8 @@ def test_a_resample_in_which_the_judge_is_constant_is_undefined_and_not_what_rou
     judge = np.full((6, 3), 1 / 3)
     judge[0] = [0.1, 0.7, 0.9]
     grid = Grid.of(np.arange(18.0).reshape(6, 3) / 7, judge)
-    weights = np.array([[0, 1, 1, 2, 1, 1], [0, 3, 0, 0, 3, 0], [0, 0, 0, 5, 0, 1.0]])
+    weights = resamples(grid.prompt, 200, rng())
+    weights[:, 0] = 0
     with np.errstate(invalid="ignore"):
         assert np.isnan(at_level(grid, level).figures.of(weights)[:, :3]).all()
 
