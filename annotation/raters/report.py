@@ -91,11 +91,11 @@ def _whom_to_look_at(found: ProjectRaters, panel: RaterPanel) -> Iterator[str]:
         yield f"  {found.pseudonyms[one.rater]}"
         for flag in dict.fromkeys(raised.flag for raised in one.flags):
             yield f"    {words.FLAGS[flag]}: " + ", ".join(
-                _raised(found, raised) for raised in one.flags if raised.flag is flag
+                said_of(found, raised) for raised in one.flags if raised.flag is flag
             )
 
 
-def _raised(found: ProjectRaters, raised: Raised) -> str:
+def said_of(found: ProjectRaters, raised: Raised) -> str:
     """“fluency +0.71 (more than 0.50)”"""
     shares = {Flag.EQUAL_AXES, Flag.BELOW_FLOOR}
     signed = {Flag.LENIENT, Flag.SEVERE, Flag.DRIFT, Flag.FAST}

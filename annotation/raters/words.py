@@ -22,6 +22,21 @@ FLAGS: dict[Flag, Promise] = {
     Flag.BELOW_FLOOR: _("often faster than reading takes"),
 }
 
+SHORT: dict[Flag, Promise] = {
+    Flag.LENIENT: _("lenient"),
+    Flag.SEVERE: _("severe"),
+    Flag.INCONSISTENT: _("inconsistent"),
+    Flag.FEW_POINTS: _("one point only"),
+    Flag.LONG_RUN: _("long run"),
+    Flag.DRIFT: _("drifts"),
+    Flag.OFF_GOLD: _("off gold"),
+    Flag.UNSTABLE: _("unstable"),
+    Flag.EQUAL_AXES: _("equal axes"),
+    Flag.HALO: _("halo"),
+    Flag.FAST: _("fast"),
+    Flag.BELOW_FLOOR: _("too fast to read"),
+}
+
 FIGURES: dict[str, Promise] = {
     "severity": _("severity"),
     "deviation": _("against the others’ mean"),
