@@ -155,3 +155,16 @@ def test_malformed_rows_are_refused():
         system_reliability(
             item=[1, 1], model=[1, 2], prompt=[1, 1], value=[1, 2], rng=np.random.default_rng(1)
         )
+
+
+def test_an_odd_rater_goes_to_either_half():
+    """Or one half would always be the more reliable one."""
+    from stats.agreement import systems
+
+    values = np.tile([1.0, 2.0, 4.0], 400)
+    by_size = systems._by_size(np.repeat(np.arange(400), 3), np.full(400, 3))
+    first, second = systems._halves(by_size, values, 400, np.random.default_rng(0))
+    singles = np.isin(first, [1, 2, 4])  # the means of two are 1.5, 2.5 and 3
+    assert 150 < singles.sum() < 250
+    assert (np.isin(second, [1, 2, 4]) == ~singles).all()
+    assert (np.where(singles, first + 2 * second, 2 * first + second) == 7).all()
