@@ -93,8 +93,9 @@ def model_means(
     pull = of.inverse @ share.T  # (R, M)
     which, of_prompt, sums = by.cells(influence)
     who, with_prompt, residual = prompt_sums(scored, residuals(scored, of.effect))
-    block = max(1, _CELLS // max(many, 1))
-    for start in range(0, int(scored.prompt.max(initial=-1)) + 1, block):
+    prompts = int(scored.prompt.max(initial=-1)) + 1
+    block = min(max(1, _CELLS // max(many, 1)), prompts)
+    for start in range(0, prompts, max(block, 1)):
         moved = np.zeros((block, many))
         here = (of_prompt >= start) & (of_prompt < start + block)
         moved[of_prompt[here] - start, which[here]] = sums[here] / n_items[which[here]]
