@@ -230,6 +230,23 @@ def test_a_new_version_of_the_rubric_makes_no_score_new(project, tmp_path):
     assert load(project=project, files=[path]).adds_nothing
 
 
+def test_columns_can_be_called_otherwise_and_the_format_be_named(project, tmp_path):
+    text = "番号,モデル,評価器,軸,点\np1,m1,gpt,fluency,4\n"
+    columns = {"prompt_id": "番号", "model": "モデル", "judge": "評価器", "axis": "軸", "score": "点"}
+    for options in (Options(columns=columns), Options(columns=columns, format="judge_scores")):
+        load(project=project, files=[table(tmp_path, text)], options=options)
+
+    assert known(project) == [("gpt", "p1", "m1", 1, "fluency", 1, 4, None)]
+
+
+def test_a_table_of_ratings_with_a_column_judge_beside_the_rater_is_no_judges(project, tmp_path):
+    text = "prompt_id,model,rater,axis,score,judge_model\np1,m1,ann,fluency,4,\n"
+
+    report = load(project=project, files=[table(tmp_path, text)])
+
+    assert (report.created["ratings"], report.created.get("judge_scores", 0)) == (1, 0)
+
+
 # Failures
 
 
