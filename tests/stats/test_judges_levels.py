@@ -185,8 +185,8 @@ def test_means_that_differ_by_rounding_alone_are_tied():
 
 @pytest.mark.parametrize("level", ["none", "sys"])
 def test_a_resample_in_which_the_judge_is_constant_is_undefined_and_not_what_rounding_leaves(level):
-    judge = np.full((6, 3), 1 / 3)
-    judge[0] = [0.1, 0.7, 0.9]
+    judge = np.full((6, 3), 0.1)
+    judge[0] = [0.2, 0.7, 0.9]
     grid = Grid.of(np.arange(18.0).reshape(6, 3) / 7, judge)
     weights = resamples(grid.prompt, 200, rng())
     weights[:, 0] = 0
