@@ -5,8 +5,9 @@ They come from scores (one battle for each prompt and pair of models) or from ve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class Battles:
     def __len__(self) -> int:
         return self.prompt.size
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Ints, Ints]:
         """The prompts with a battle (P,), and the place among them of each battle's (n,)."""
         names, place = np.unique(self.prompt, return_inverse=True)
@@ -81,21 +82,34 @@ class Battles:
 
     def wins(self, weights: Floats | None = None) -> Floats:
         """(b, M, M) how often the row's model beat the column's, ties half; `weights` (b, P) on prompts of `rows`."""
-        names, place = self.rows
+        names, _ = self.rows
         over = np.ones((1, names.size)) if weights is None else weights
         total = np.zeros((len(over), self.n_models**2))
-        for prompts, table in self._tables(place, names.size):
+        for prompts, table in self._tables():
             total += over[:, prompts] @ table
-        return total.reshape(len(over), self.n_models, self.n_models)
+        return total.reshape(-1, self.n_models, self.n_models)
 
-    def _tables(self, place: Ints, n_prompts: int) -> Iterator[tuple[slice, Floats]]:
-        """Win tables (prompts, M * M) of a block of prompts after the other."""
+    def _tables(self) -> Iterable[tuple[slice, Floats]]:
+        """Win tables (prompts, M * M) of a block of prompts after the other; kept where one block is all."""
+        small = self.rows[0].size * self.n_models**2 <= _CELLS
+        return self._kept if small else self._made()
+
+    @cached_property
+    def _kept(self) -> list[tuple[slice, Floats]]:
+        return [*self._made()]
+
+    @cached_property
+    def _sorted(self) -> tuple[Ints, Ints]:
+        """The battles by prompt, and the place of the prompt of each."""
+        order = np.argsort(self.rows[1], kind="stable").astype(np.int64)
+        return order, self.rows[1][order]
+
+    def _made(self) -> Iterator[tuple[slice, Floats]]:
+        (names, place), (order, at) = self.rows, self._sorted
         cells = self.n_models**2
         step = max(1, _CELLS // max(cells, 1))
-        order = np.argsort(place, kind="stable")
-        at = place[order]
-        for start in range(0, n_prompts, step):
-            stop = min(start + step, n_prompts)
+        for start in range(0, names.size, step):
+            stop = min(start + step, names.size)
             chosen = order[slice(*np.searchsorted(at, [start, stop]))]
             row = (place[chosen] - start) * cells
             one, other, points = self.first[chosen], self.second[chosen], self.points[chosen]

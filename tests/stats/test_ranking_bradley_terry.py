@@ -273,11 +273,11 @@ def test_verdicts_that_contradict_each_other_are_ties_and_failed_ones_no_battles
 def test_blocks_of_prompts_change_nothing(monkeypatch):
     from stats.ranking import battles as module
 
-    battles = Battles.from_scores(rng(2).normal(size=(40, 5)))
+    scores = rng(2).normal(size=(40, 5))
     weights = rng(3).integers(0, 3, (7, 40)).astype(float)
-    whole = battles.wins(weights)
+    whole = Battles.from_scores(scores).wins(weights)
     monkeypatch.setattr(module, "_CELLS", 26)
-    assert np.array_equal(battles.wins(weights), whole)
+    assert np.array_equal(Battles.from_scores(scores).wins(weights), whole)
     assert (whole + whole.transpose(0, 2, 1))[:, 0, 1] == pytest.approx(weights.sum(axis=1))
 
 
