@@ -187,7 +187,7 @@ def one_panel(folder: Path, axis: int, judge: int) -> float:
 
 
 def judges(folder: Path) -> dict[str, Any]:
-    """All figures of 3.1 to 3.3 of each judge on each axis, with intervals over prompts."""
+    """Correlations, pairs, error and ceilings of each judge on each axis, with intervals over prompts."""
     before = memory()
     tasks = [(folder, axis, judge) for axis in range(len(AXES)) for judge in range(JUDGES)]
     start, worked = time.perf_counter(), time.process_time()
@@ -199,6 +199,7 @@ def judges(folder: Path) -> dict[str, Any]:
         again = list(pool.map(one_panel, *zip(*tasks, strict=True)))
         together = time.perf_counter() - start
     assert again == found
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "prompts": PROMPTS,
         "models": MODELS,
@@ -207,6 +208,7 @@ def judges(folder: Path) -> dict[str, Any]:
         "one_process_s": round(alone, 2),
         "one_process_processor_s": round(worked, 2),
         f"{CORES}_processes_s": round(together, 2),
+        f"{CORES}_processes_processor_s": round(workers.ru_utime + workers.ru_stime, 2),
         "memory_peak_mb": round(memory()),
         "memory_above_input_mb": round(memory() - before, 1),
     }
