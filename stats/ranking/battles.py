@@ -87,7 +87,7 @@ class Battles:
         total = np.zeros((len(over), self.n_models**2))
         for prompts, table in self._tables():
             total += over[:, prompts] @ table
-        return total.reshape(-1, self.n_models, self.n_models)
+        return total.reshape(len(over), self.n_models, self.n_models)
 
     def _tables(self) -> Iterable[tuple[slice, Floats]]:
         """Win tables (prompts, M * M) of a block of prompts after the other; kept where one block is all."""

@@ -235,6 +235,12 @@ def test_one_model_one_prompt_and_no_battle():
     assert prompt.strengths[0].no_interval == Reason.ONE_UNIT
 
 
+def test_no_models_have_no_strengths():
+    found = bradley_terry(Battles.from_scores(np.empty((0, 0))), interval=FEW, rng=rng())
+    assert (found.strengths, found.groups, found.n_battles) == ([], (), 0)
+    assert bradley_terry(Battles.from_scores(np.empty((3, 0))), prior=1, rng=rng()).strengths == []
+
+
 def test_what_is_malformed_is_refused():
     with pytest.raises(ValueError, match="there is not"):
         Battles(np.array([0]), np.array([0]), np.array([3]), np.array([1.0]), 2)
