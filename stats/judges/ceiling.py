@@ -1,8 +1,8 @@
 """How well could a judge do at all? What people do among themselves, measured as the judge is.
 
-A judge correlates better with the mean of several people than one person does with another, because a mean has less noise,
-not because the judge is better than people. So r(judge, mean of all) is never set against r(person, person) here. Three
-comparisons that are fair, all on the responses that the judge scored and two people or more rated:
+A judge correlates better with the mean of several people than one person does with another, because a mean has less
+noise, not because the judge is better than people. So r(judge, mean of all) is never set against r(person, person)
+here. Three comparisons that are fair, all on the responses that the judge scored and two people or more rated:
 
 alpha      Krippendorff's alpha among people, and the mean over people r of alpha(judge, r)
 rest       r(person, mean of the rest), and r(judge, mean of the same rest) on the same responses, means over people

@@ -22,7 +22,8 @@ from stats.judges.moments import Moments, ratio
 from stats.resampling import CLUSTER_BOOTSTRAP
 
 Rounding = Literal["none", "nearest"]
-"""none: what lies off the points is counted and left out. nearest: it moves to the nearest point, up from the middle."""
+"""none: what lies off the points is counted and left out. nearest: it moves to the nearest point, up from the
+middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _edges(points: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Isotonic:
-    """The judge's score as a function of people's that never falls: a picture of the calibration, without an interval."""
+    """The judge's score as a function of people's that never falls: a picture of the calibration, without an
+    interval."""
 
     human: Floats
     """(d,) the different means of people, ascending."""

@@ -77,7 +77,8 @@ class Grid:
         return ~(np.isnan(self.human) | np.isnan(self.judge))
 
     def shared(self) -> Grid:
-        """The rows with a cell that both sides scored, and only such ratings: what a comparison is made of, and draws from."""
+        """The rows with a cell that both sides scored, and only such ratings: what a comparison is made of, and draws
+        from."""
         keep = self.both.any(axis=1)
         ratings = None
         if self.ratings is not None:

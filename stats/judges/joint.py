@@ -36,8 +36,8 @@ def ranked(values: npt.ArrayLike) -> Ints:
 class PairCounts(NamedTuple):
     """Pairs of things in each group, as numbers of pairs (g, b).
 
-    A thing drawn twice makes two pairs with each other thing, and none with itself: that one would be tied on both sides
-    whatever the judge is like, and would make resamples better than the data.
+    A thing drawn twice makes two pairs with each other thing, and none with itself: that one would be tied on both
+    sides whatever the judge is like, and would make resamples better than the data.
     """
 
     pairs: Floats
@@ -59,7 +59,8 @@ class PairCounts(NamedTuple):
 
     @property
     def tau_b(self) -> Floats:
-        """Kendall's tau-b, (C - D) / sqrt((C + D + T_y)(C + D + T_x)); T_x: tied on x only. NaN where a side is constant."""
+        """Kendall's tau-b, (C - D) / sqrt((C + D + T_y)(C + D + T_x)); T_x: tied on x only. NaN where a side is
+        constant."""
         return ratio(self.balance, np.sqrt((self.pairs - self.tied_x) * (self.pairs - self.tied_y))).clip(
             -1, 1
         )

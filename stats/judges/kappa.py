@@ -1,7 +1,7 @@
 """Quadratically weighted kappa of the judge with single ratings: pairs first, then the mean of the pairs.
 
-QWK of two raters is Lin's concordance of their scores, so it takes the judge's scores as they are: nothing is rounded to
-points. It is not computed against means of ratings, which agree better with anybody than a single rating does.
+QWK of two raters is Lin's concordance of their scores, so it takes the judge's scores as they are: nothing is rounded
+to points. It is not computed against means of ratings, which agree better with anybody than a single rating does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Kappas:
     judge: Result
     """The judge with each rater, the mean over raters with `FEWEST` responses or more."""
     people: Result
-    """Two raters with each other, the mean over pairs with `FEWEST_OF_PAIR` responses in common: what `judge` compares to."""
+    """Two raters with each other, the mean over pairs with `FEWEST_OF_PAIR` responses in common: what `judge`
+    compares to."""
     pooled: Result
     """The judge with every single rating, whoever gave it. Raters' different severity is in it."""
     raters: int

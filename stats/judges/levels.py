@@ -5,11 +5,11 @@ item    across the models within one prompt, then the mean over prompts
 sys     across the prompts of one model, then the mean over models
 system  the models' means: as many points as there are models
 
-The names are those of Google's mt-metrics-eval. A group in which one side is constant has no correlation: it is left out
-of the mean, and `Correlations.dropped` says how many are. Only cells that both sides scored count, on every level.
+The names are those of Google's mt-metrics-eval. A group in which one side is constant has no correlation: it is left
+out of the mean, and `Correlations.dropped` says how many are. Only cells that both sides scored count, on every level.
 
-With ten models a correlation of their means of .95 has a 95 % interval of about [.80, .99], and comes near 1 when one model
-is far worse than the rest; show soft pairwise accuracy beside it.
+With ten models a correlation of their means of .95 has a 95 % interval of about [.80, .99], and comes near 1 when one
+model is far worse than the rest; show soft pairwise accuracy beside it.
 """
 
 from __future__ import annotations

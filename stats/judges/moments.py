@@ -63,8 +63,9 @@ class Sums(NamedTuple):
     def concordance(self) -> Floats:
         """Lin's coefficient, 2 cov / (var_x + var_y + (mean_x - mean_y)^2), with population moments.
 
-        Quadratically weighted kappa of two raters is the same number, whatever values they use. Lin (1989), A concordance
-        correlation coefficient to evaluate reproducibility. NaN where both sides say one and the same thing throughout.
+        Quadratically weighted kappa of two raters is the same number, whatever values they use. Lin (1989), A
+        concordance correlation coefficient to evaluate reproducibility. NaN where both sides say one and the same
+        thing throughout.
         """
         return ratio(2 * self.covariance, self.variance_x + self.variance_y + self.difference**2)
 

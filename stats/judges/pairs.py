@@ -1,12 +1,12 @@
 """Whether a judge puts two responses in the order that people put them in.
 
 Pairs of items, in the words of the methods: C concordant and D discordant, T_h tied only for people, T_j only for the
-judge, T_hj for both. A tie is an answer, too: acc23 counts a pair as right when both sides order it alike or both leave it
-tied. Levels are those of `levels`: pairs of any two items (none), of two models on one prompt (item), of two prompts of
-one model (sys), of two models' means (system).
+judge, T_hj for both. A tie is an answer, too: acc23 counts a pair as right when both sides order it alike or both
+leave it tied. Levels are those of `levels`: pairs of any two items (none), of two models on one prompt (item), of two
+prompts of one model (sys), of two models' means (system).
 
-Deutsch, Foster and Freitag (2023), Ties matter: meta-evaluating modern metrics with pairwise accuracy and tie calibration;
-reference implementation: google-research/mt-metrics-eval.
+Deutsch, Foster and Freitag (2023), Ties matter: meta-evaluating modern metrics with pairwise accuracy and tie
+calibration; reference implementation: google-research/mt-metrics-eval.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from stats.resampling import CLUSTER_BOOTSTRAP
 
 @dataclass(frozen=True, slots=True)
 class PairAccuracy:
-    """Of one level. On `system`, acc23 is what is called pairwise accuracy: the share of model pairs in the same order."""
+    """Of one level. On `system`, acc23 is what is called pairwise accuracy: the share of model pairs in the same
+    order."""
 
     level: Level
     acc23: Result
@@ -57,8 +58,8 @@ def gathered(found: dict[str, Result], at: AtLevel) -> PairAccuracy:
 def difference_figures(grid: Grid) -> FigureSet:
     """Pairwise-difference Pearson, named `pairwise_difference`: over all differences of two models on one prompt.
 
-    Which model of two comes first says nothing, so each pair stands in both orders, and the correlation is that around 0:
-    sum d_h d_j / sqrt(sum d_h^2 sum d_j^2). `grid` from `Grid.shared`.
+    Which model of two comes first says nothing, so each pair stands in both orders, and the correlation is that
+    around 0: sum d_h d_j / sqrt(sum d_h^2 sum d_j^2). `grid` from `Grid.shared`.
     """
     count = grid.both.sum(axis=1, keepdims=True)
     human, judge = (

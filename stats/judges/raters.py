@@ -70,7 +70,8 @@ class Scores:
         return ratio(total - self.human, (self.per_cell - 1).astype(np.float64))
 
     def by_rater(self, fewest: int) -> tuple[Scores, Ints, Ints]:
-        """Those of raters with `fewest` or more, the place (n,) of each one's rater among these, and who they are (R,)."""
+        """Those of raters with `fewest` or more, the place (n,) of each one's rater among these, and who they are
+        (R,)."""
         who, n = np.unique(self.rater, return_counts=True)
         kept = who[n >= fewest]
         some = self.only(np.isin(self.rater, kept))
@@ -92,8 +93,8 @@ def alpha_of_pairs(x: Floats, y: Floats, *, row: Ints, rows: int, group: Ints, g
     """Ordinal alpha of x and y in each group: weights (b, P) to (g, b), NaN where all scores of a group are the same.
 
     Krippendorff's ordinal metric is the squared difference of mid-ranks of all scores of both sides, so alpha is
-    1 - (N - 1) sum (r_x - r_y)^2 / (N sum r^2), the ranks r less their mean and N two scores per thing. No list of points
-    is needed, and any number of values is exact. Every group has a thing. `x`, `y`, `row`, `group` (n,).
+    1 - (N - 1) sum (r_x - r_y)^2 / (N sum r^2), the ranks r less their mean and N two scores per thing. No list of
+    points is needed, and any number of values is exact. Every group has a thing. `x`, `y`, `row`, `group` (n,).
     """
     code = ranked(np.concatenate([x, y]))
     of_both, codes = Margin.of(code, row=np.tile(row, 2), rows=rows, group=np.tile(group, 2))

@@ -1,13 +1,13 @@
 """Soft pairwise accuracy: whether a judge is as sure as people are which of two models is the better.
 
-SPA = 1 - mean over pairs of models |p_h - p_j|, where p is the one-sided p-value of "m beats n" from permutations of the
-two models' scores on each prompt. Pairwise accuracy counts a pair that people cannot tell apart as much as any other; here
-it hardly counts. Thompson et al. (2024), Improving Statistical Significance in Human Evaluation of Automatic Metrics via
-Soft Pairwise Accuracy.
+SPA = 1 - mean over pairs of models |p_h - p_j|, where p is the one-sided p-value of "m beats n" from permutations of
+the two models' scores on each prompt. Pairwise accuracy counts a pair that people cannot tell apart as much as any
+other; here it hardly counts. Thompson et al. (2024), Improving Statistical Significance in Human Evaluation of
+Automatic Metrics via Soft Pairwise Accuracy.
 
-As in the reference implementation a permutation that gives exactly the observed difference counts as reaching it, in both
-p-values, and m is the model in the earlier column. With few prompts and few points that makes the figure depend a little on
-the order of models; with hundreds of prompts by about .002.
+As in the reference implementation a permutation that gives exactly the observed difference counts as reaching it, in
+both p-values, and m is the model in the earlier column. With few prompts and few points that makes the figure depend
+a little on the order of models; with hundreds of prompts by about .002.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def soft_figures(grid: Grid, *, permutations: int = PERMUTATIONS, rng: np.random
 def permutation_p(
     differences: Sequence[Floats], *, permutations: int = PERMUTATIONS, rng: np.random.Generator
 ) -> list[Floats]:
-    """One-sided p-values of each column's sum, for tables (units, pairs) of differences: share of sign flips that reach it.
+    """One-sided p-values of each column's sum, for tables (units, pairs) of differences: share of sign flips that
+    reach it.
 
     All tables and columns are flipped alike. Where there are not more than `permutations` ways to flip, each is taken
     once; otherwise so many are drawn, independently.

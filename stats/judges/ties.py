@@ -1,11 +1,12 @@
 """Tie calibration: how near two scores of a judge must lie to be called a tie, as people's ties go.
 
-acc-eq is the largest acc23 over eps >= 0, where scores of the judge that differ by eps or less are tied. Without it a judge
-with many values, which never ties, is worse by as many pairs as people leave tied. The eps that is best for these data is
-too good for others: `held_out` scores each half of the prompts with the eps of the other half.
+acc-eq is the largest acc23 over eps >= 0, where scores of the judge that differ by eps or less are tied. Without it a
+judge with many values, which never ties, is worse by as many pairs as people leave tied. The eps that is best for
+these data is too good for others: `held_out` scores each half of the prompts with the eps of the other half.
 
-Deutsch, Foster and Freitag (2023), Ties matter: meta-evaluating modern metrics with pairwise accuracy and tie calibration;
-reference implementation: google-research/mt-metrics-eval, tau_optimization.py. Of equally good eps ours is the smallest.
+Deutsch, Foster and Freitag (2023), Ties matter: meta-evaluating modern metrics with pairwise accuracy and tie
+calibration; reference implementation: google-research/mt-metrics-eval, tau_optimization.py. Of equally good eps ours
+is the smallest.
 """
 
 from __future__ import annotations
