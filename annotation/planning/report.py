@@ -204,6 +204,8 @@ def _lines(found: Sequence[Planned], project: Project | None, half_width: float 
         yield f"  * {assumption}"
     for note in _notes(found):
         yield f"  ! {note}"
+    yield ""
+    yield str(agreement_words.WHERE_EXPLAINED)
 
 
 def _pilot_lines(of: Planned) -> Iterator[str]:
