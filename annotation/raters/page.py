@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
@@ -21,11 +22,14 @@ ON_AXIS = (
     ("pearson", "rest-correlation"),
     ("residual_sd", "residual-spread"),
     ("entropy", "entropy"),
-    ("modal_share", "entropy"),
     ("drift", "drift"),
 )
 """Figures of a rater on an axis, and their entries in `annotation.explanations`."""
-OVER_AXES = (("equal_axes", "equal-axes"), ("halo", "halo"), ("seconds", "usual-time"), ("pace", "time"))
+OVER_AXES = (("equal_axes", "equal-axes"), ("halo", "halo"), ("pace", "time"))
+
+
+_HYPHEN = re.compile(r"(?<=[ (])-(?=\d)")
+"""That stands for a minus."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Remark:
 
     rater: str
     reasons: list[str]
+    in_doubt: bool
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class AxisPage:
     models: list[ModelRow]
     means: list[str]
     """Names of the columns of means."""
+    notes: list[tuple[str, str]]
+    """What the letters in the cells stand for: why a figure or its interval does not exist."""
 
 
 def remarks(found: ProjectRaters, panel: RaterPanel) -> list[Remark]:
@@ -75,16 +82,18 @@ def remarks(found: ProjectRaters, panel: RaterPanel) -> list[Remark]:
         flags = dict.fromkeys(raised.flag for raised in one.flags)
         reasons = [
             f"{words.FLAGS[flag]}: "
-            + ", ".join(said_of(found, raised) for raised in one.flags if raised.flag is flag)
+            + ", ".join(said_of(found, raised, labels=True) for raised in one.flags if raised.flag is flag)
             for flag in flags
         ]
         if reasons:
-            shown.append(Remark(found.pseudonyms[one.rater], reasons))
+            reasons = [_HYPHEN.sub("−", reason) for reason in reasons]
+            shown.append(Remark(found.pseudonyms[one.rater], reasons, one.rater in panel.in_doubt))
     return shown
 
 
 def axis_page(found: ProjectRaters, panel: RaterPanel, place: int) -> AxisPage:
     people = sorted_by_pseudonym(found, panel)
+    notes = _Notes()
     of_all = panel.axes[place]
     names = [
         (name, about)
@@ -95,22 +104,26 @@ def axis_page(found: ProjectRaters, panel: RaterPanel, place: int) -> AxisPage:
     if of_all.means is not None:
         columns = [getattr(of_all.means, name) for name in MEANS]
         models = [
-            ModelRow(found.models[model], [_figure("mean", column[model]) for column in columns])
+            ModelRow(found.models[model], [notes.figure("mean", column[model]) for column in columns])
             for model in range(len(columns[0]))
             if isinstance(columns[0][model], Estimate)
         ]
     return AxisPage(
         columns=[Column(str(words.FIGURES[name]), about) for name, about in (*names, *OVER_AXES)],
         rows=[
-            _row(found, one, place, [name for name, _about in names], of_all.n_components) for one in people
+            _row(found, one, place, [name for name, _about in names], of_all.n_components, notes)
+            for one in people
         ],
         groups=of_all.n_components,
         models=models,
+        notes=notes.lines,
         means=[str(words.MEANS[name]) for name in MEANS],
     )
 
 
-def _row(found: ProjectRaters, one: OneRater, place: int, names: list[str], groups: int) -> Row:
+def _row(
+    found: ProjectRaters, one: OneRater, place: int, names: list[str], groups: int, notes: _Notes
+) -> Row:
     axis = one.axes[place]
     here = dict.fromkeys(raised.flag for raised in one.flags if raised.axis in (place, None))
     group = ""
@@ -121,8 +134,8 @@ def _row(found: ProjectRaters, one: OneRater, place: int, names: list[str], grou
         n=axis.n,
         group=group,
         figures=[
-            *(_figure(name, getattr(axis, name)) for name in names),
-            *(_figure(name, getattr(one, name)) for name, _about in OVER_AXES),
+            *(notes.figure(name, getattr(axis, name)) for name in names),
+            *(notes.figure(name, getattr(one, name)) for name, _about in OVER_AXES),
         ],
         flags=[str(words.SHORT[flag]) for flag in here],
     )
@@ -132,18 +145,27 @@ def _without_order(figure: Result) -> bool:
     return not isinstance(figure, Estimate) and figure.reason is Reason.NOT_ORDERED
 
 
-def _figure(name: str, result: Result) -> Figure:
-    if not isinstance(result, Estimate):
-        return Figure(name, said=str(REASONS[result.reason]), n=result.n)
-    if result.low is None or result.high is None:
-        said = str(REASONS[result.no_interval]) if result.no_interval else ""
-        return Figure(name, _shown(name, result.value), said=said, n=result.n)
-    return Figure(
-        name,
-        _shown(name, result.value),
-        f"{_shown(name, result.low)} – {_shown(name, result.high)}",
-        n=result.n,
-    )
+@dataclass
+class _Notes:
+    """Letters for reasons, so that a cell stays small; the words stand below the table."""
+
+    letters: dict[Reason, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        return [(letter, str(REASONS[reason])) for reason, letter in self.letters.items()]
+
+    def _letter(self, reason: Reason) -> str:
+        return self.letters.setdefault(reason, chr(ord("a") + len(self.letters)))
+
+    def figure(self, name: str, result: Result) -> Figure:
+        if not isinstance(result, Estimate):
+            return Figure(name, said=f"— {self._letter(result.reason)}", n=result.n)
+        if result.low is None or result.high is None:
+            said = self._letter(result.no_interval) if result.no_interval else ""
+            return Figure(name, _shown(name, result.value), said=said, n=result.n)
+        ends = f"{_shown(name, result.low)} – {_shown(name, result.high)}"
+        return Figure(name, _shown(name, result.value), ends, n=result.n)
 
 
 def _shown(name: str, value: float) -> str:

@@ -95,8 +95,8 @@ def _whom_to_look_at(found: ProjectRaters, panel: RaterPanel) -> Iterator[str]:
             )
 
 
-def said_of(found: ProjectRaters, raised: Raised) -> str:
-    """“fluency +0.71 (more than 0.50)”"""
+def said_of(found: ProjectRaters, raised: Raised, *, labels: bool = False) -> str:
+    """“fluency +0.71 (more than +0.50)”, with the axis' key or its label."""
     shares = {Flag.EQUAL_AXES, Flag.BELOW_FLOOR}
     signed = {Flag.LENIENT, Flag.SEVERE, Flag.DRIFT, Flag.FAST}
 
@@ -109,7 +109,10 @@ def said_of(found: ProjectRaters, raised: Raised) -> str:
 
     more = raised.value > raised.threshold
     limit = _("more than %(limit)s") if more else _("less than %(limit)s")
-    where = "" if raised.axis is None else f"{found.axes[raised.axis].axis.key} "
+    where = ""
+    if raised.axis is not None:
+        axis = found.axes[raised.axis].axis
+        where = f"{axis.label if labels else axis.key} "
     return f"{where}{shown(raised.value)} ({limit % {'limit': shown(raised.threshold)}})"
 
 
