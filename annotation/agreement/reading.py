@@ -118,12 +118,13 @@ def read(
         if (prompt == _NEW).any():
             words, prompt = words[prompt != _NEW], prompt[prompt != _NEW]
         item, rater = layout.item(words), layout.rater(words)
-        for scale, of in enumerate(scales):
-            rank = layout.rank(words, scale)
-            seen[scale][rater[rank != MISSING]] = True
-            shards[scale].append(
-                PatternHistogram.from_ratings(values=of.values, item=item, rank=rank, cluster=prompt)
-            )
+        ranks = [layout.rank(words, scale) for scale in range(len(scales))]
+        for rank, raters_seen in zip(ranks, seen, strict=True):
+            raters_seen[rater[rank != MISSING]] = True
+        values = [of.values for of in scales]
+        histograms = PatternHistogram.of_axes(values=values, item=item, ranks=ranks, cluster=prompt)
+        for shard, histogram in zip(shards, histograms, strict=True):
+            shard.append(histogram)
     return [
         Counted(
             histogram=merge(shards[scale]) if shards[scale] else PatternHistogram.empty(of.values),
