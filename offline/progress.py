@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -26,7 +26,7 @@ class Progress:
         self.path, self.name = path, name
         self._began = time.monotonic()
         self._line_at = self._file_at = 0.0
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
         self._counts = Counts()
 
     def __enter__(self) -> Self:
