@@ -5,6 +5,7 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.metrics import cohen_kappa_score
 
+from stats.agreement.pairs import pair_table, quadratic_kappa
 from stats.estimate import Estimate, Reason, Undefined
 from stats.raters import (
     Scored,
@@ -219,6 +220,14 @@ def test_agreement_with_gold_is_that_of_scikit_learn():
         assert found.difference[who].value == pytest.approx(np.mean(second[rows] - first[rows]))
         assert found.qwk[who].low < kappa < found.qwk[who].high
     assert found.qwk[1] == Undefined(Reason.NO_DATA, 0)
+
+
+def test_kappa_from_moments_is_kappa_from_the_table():
+    rng = np.random.default_rng(8)
+    points = [0.0, 1.0, 2.5, 4.0]
+    first, second = rng.choice(points, (2, 50))
+    (found,) = agreement_twice(Twice.of(np.zeros(50, int), first, second), 1).qwk
+    assert found.value == pytest.approx(quadratic_kappa(pair_table(first, second, points), points))
 
 
 def test_repeats_that_are_all_the_same_point_have_no_kappa():
