@@ -44,13 +44,22 @@ def resamples(prompt: Ints, replicates: int, rng: np.random.Generator) -> Floats
 
 
 def draws(
-    figures: Figures, prompt: Ints, *, replicates: int, rng: np.random.Generator, block: int | None = None
+    figures: Figures,
+    prompt: Ints,
+    *,
+    replicates: int,
+    rng: np.random.Generator,
+    block: int | None = None,
+    resampled: Figures | None = None,
 ) -> tuple[Floats, Floats]:
-    """The figures as they are (k,), and of each resample (replicates, k), in blocks so that memory stays flat."""
+    """The figures as they are (k,), and of each resample (replicates, k), in blocks so that memory stays flat.
+
+    `resampled`: what the figures of a resample are, where that is not what they are of the data.
+    """
     point = figures(np.ones((1, prompt.size)))[0]
     block = block or max(1, _CELLS // max(prompt.size, 1))
     parts = [
-        figures(resamples(prompt, min(block, replicates - start), rng))
+        (resampled or figures)(resamples(prompt, min(block, replicates - start), rng))
         for start in range(0, replicates, block)
     ]
     return point, np.concatenate(parts) if parts else np.empty((0, point.size))

@@ -21,7 +21,8 @@ class FigureSet:
     """k figures that are computed together.
 
     `of`: weights (b, P) on rows to figures (b, k), NaN where one does not exist. `n` (k): items behind each. `why` (k):
-    the reason when there is none. `bounds`: what these figures cannot pass.
+    the reason when there is none. `bounds`: what these figures cannot pass. `resampled`: what they are of a resample, where
+    a resample brings in an error that the data do not have.
     """
 
     names: tuple[str, ...]
@@ -29,6 +30,7 @@ class FigureSet:
     n: tuple[int, ...]
     why: tuple[Reason, ...]
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    resampled: Figures | None = None
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.n) == len(self.why):
@@ -58,14 +60,26 @@ def measure(
     if not names:
         return {}
 
-    def figures(weights: Floats) -> Floats:
-        by_column = np.asfortranarray(weights)  # its transpose is contiguous, and that is what sets work on
-        return np.concatenate([one.of(by_column) for one in sets], axis=1)
+    def together(figures: Sequence[Figures]) -> Figures:
+        def of(weights: Floats) -> Floats:
+            by_column = np.asfortranarray(
+                weights
+            )  # its transpose is contiguous, and that is what sets work on
+            return np.concatenate([one(by_column) for one in figures], axis=1)
+
+        return of
 
     replicates = 0 if interval.method is Method.NONE else interval.replicates
     block = max(1, _CELLS // max(prompt.size, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        point, drawn = draws(figures, prompt, replicates=replicates, rng=rng, block=block)
+        point, drawn = draws(
+            together([one.of for one in sets]),
+            prompt,
+            replicates=replicates,
+            rng=rng,
+            block=block,
+            resampled=together([one.resampled or one.of for one in sets]),
+        )
     found: dict[str, Result] = {}
     start, units = 0, np.unique(prompt).size
     for one in sets:

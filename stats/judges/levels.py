@@ -26,8 +26,8 @@ from stats.estimate import Reason, Result
 from stats.judges.figures import FigureSet, measure
 from stats.judges.grid import Grid
 from stats.judges.joint import Joint, PairCount, PairCounts
-from stats.judges.moments import Moments, ratio
-from stats.judges.tables import row_order, row_pearson
+from stats.judges.moments import Moments, Sums, ratio
+from stats.judges.tables import row_order, row_pearson, row_sums
 from stats.resampling import CLUSTER_BOOTSTRAP, Figures
 
 Level = Literal["none", "item", "sys", "system"]
@@ -112,6 +112,15 @@ def at_level(grid: Grid, level: Level) -> AtLevel:
         found = of(weights)
         return np.column_stack([found, 2 * found[:, 3] - 1])
 
+    resampled: Figures | None = None
+    if level == "system":
+        noise = noise_of_means(grid)
+
+        def resampled(weights: Floats) -> Floats:
+            found = with_tau23(weights)
+            found[:, 0] = _less_noise(row_sums(*system_means(grid, weights)), noise)
+            return found
+
     with_correlation = int(np.isfinite(has).sum())
     n, why = grid.n_items, why_none(grid, level)
     return AtLevel(
@@ -122,6 +131,7 @@ def at_level(grid: Grid, level: Level) -> AtLevel:
             n=(n,) * 5,
             why=(why,) * 5,
             bounds=(-1, 1),
+            resampled=resampled,
         ),
         groups=with_correlation,
         dropped=groups - with_correlation,
@@ -162,6 +172,44 @@ def system_means(grid: Grid, weights: Floats) -> tuple[Floats, Floats, Bools]:
     human, judge = (weights @ np.where(grid.both, table, 0) for table in (grid.human, grid.judge))
     safe = np.maximum(count, 1)
     return human / safe, judge / safe, count > 0
+
+
+def noise_of_means(grid: Grid) -> tuple[float, ...]:
+    """What prompts that happen to be these add to sums of squares across models' means: people's, the judge's, products.
+
+    Each prompt moves each mean by its scores less the mean, over the number of scores. What it does to all models alike is no
+    difference between them. Covariances of the means from these, G / (G - 1), G prompts; 0 for a single one.
+    """
+    count = grid.both.sum(axis=0)
+    _, cluster = np.unique(grid.prompt, return_inverse=True)
+    units = int(cluster.max(initial=-1)) + 1
+    if units < 2:
+        return 0.0, 0.0, 0.0
+    moved = []
+    for table in (grid.human, grid.judge):
+        known = np.where(grid.both, table, 0)
+        mean = known.sum(axis=0) / count.clip(min=1)
+        of_prompts = np.zeros((units, count.size))
+        np.add.at(of_prompts, cluster, np.where(grid.both, known - mean, 0) / count.clip(min=1))
+        of_prompts = of_prompts[:, count > 0]
+        moved.append(of_prompts - of_prompts.mean(axis=1, keepdims=True))
+    human, judge = moved
+    of_few = units / (units - 1)
+    return tuple(of_few * float((a * b).sum()) for a, b in ((human, human), (judge, judge), (human, judge)))
+
+
+def _less_noise(sums: Sums, noise: tuple[float, ...]) -> Floats:
+    """Pearson across models (b,) of resamples that are as noisy as the data, and not more so.
+
+    The noise of means takes their correlation towards 0. Resampling puts it in a second time: percentiles of plain resamples
+    lie so low that, with ten models and a hundred prompts, half of nominal 95 % intervals miss the truth. So it is taken off
+    once. Where less than nothing would be left, the resample counts as it is.
+    """
+    human, judge, both = noise
+    left_h, left_j = sums.xx - human, sums.yy - judge
+    there = (left_h > 0) & (left_j > 0)
+    less: Floats = (sums.xy - both) / np.sqrt(np.where(there, left_h * left_j, np.nan))
+    return np.where(there, less.clip(-1, 1), sums.pearson)
 
 
 def mean_over_rows(of_rows: Floats) -> Figures:

@@ -11,8 +11,9 @@ from bench import coverage
 from bench.coverage_studies import raters
 from bench.coverage_studies.found import estimates
 from bench.coverage_studies.population import ITEM_SD, MIDDLE, PROMPT_SD, Cell, draw, people
-from stats.agreement import ITEM_JACKKNIFE, PatternHistogram, alpha, estimate, panel
+from stats.agreement import ITEM_JACKKNIFE, Interval, Method, PatternHistogram, alpha, estimate, panel
 from stats.estimate import Estimate, Reason, Undefined
+from stats.judges.levels import correlations, noise_of_means
 
 CELL = Cell(20_000, 4, 2, 6)
 
@@ -137,6 +138,42 @@ def test_estimates_are_found_wherever_they_are():
     one = Estimate(1.0, 0.0, 2.0, 0.95, "", 3, 3)
     found = estimates({"a": [one, Undefined(Reason.CONSTANT)], "b": {"c": one}, "not": 3.0})
     assert list(found) == [("a", 0), ("a", 1), ("b.c", 0)]
+
+
+def test_the_correlation_of_means_is_covered_though_noise_takes_it_down():
+    rng = np.random.default_rng(6)
+    cell = Cell(100, 10, 2, 12)
+    truth = correlations(
+        draw(cell.larger(40_000), rng).grid(), "system", interval=Interval(Method.NONE), rng=rng
+    )
+    covered = 0
+    for _ in range(100):
+        found = correlations(
+            draw(cell, rng).grid(), "system", interval=Interval(replicates=400, fewest=2), rng=rng
+        )
+        covered += found.pearson.low <= truth.pearson.value <= found.pearson.high
+    assert covered >= 87  # 42 with percentiles of plain resamples
+
+
+def test_the_noise_of_means_is_how_much_they_scatter():
+    rng = np.random.default_rng(7)
+    cell = Cell(40, 5, 2, 6)
+    grids = [draw(cell, rng).grid() for _ in range(400)]
+    human, judge = (
+        np.array([side.mean(axis=0) - side.mean() for side in sides])
+        for sides in zip(*[(g.human, g.judge) for g in grids], strict=True)
+    )
+    human, judge = human - human.mean(axis=0), judge - judge.mean(axis=0)
+    scatter = [np.sum(a * b) / (len(grids) - 1) for a, b in ((human, human), (judge, judge), (human, judge))]
+    assert np.mean([noise_of_means(grid) for grid in grids], axis=0) == pytest.approx(scatter, rel=0.1)
+
+
+def test_a_judge_that_says_what_people_say_has_no_other_correlation_in_any_resample():
+    drawn = draw(Cell(10, 3, 2, 6), np.random.default_rng(8))
+    grid = drawn.grid(drawn.score.mean(axis=2))
+    found = correlations(grid, "system", rng=np.random.default_rng(9)).pearson
+    assert found.value == pytest.approx(1)
+    assert found.no_interval is Reason.NO_SPREAD
 
 
 def test_the_jackknife_of_alpha_covers_the_truth_at_sixty_items():
