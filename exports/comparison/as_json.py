@@ -70,6 +70,7 @@ def _axis(of: AxisComparison) -> dict[str, Any]:
         "n_models": panel.n_models,
         "n_ratings": judged.n_ratings,
         "n_na": judged.n_na,
+        "severity_adjusted": bool(judged.adjusted),
         "n_judge_scores": of.asked.n,
         "repeats": of.repeats,
         "failures": of.asked.failures | {"asked": of.asked.n, "rate": plain(of.failure_rate)},

@@ -54,11 +54,25 @@ NO_ORDER_WORDS = _(
 )
 
 
+NOT_ADJUSTED_WORDS = _(
+    "Severity was not taken out: the raters are not known as persons, or share too little with each other."
+)
+ADJUSTED_WORDS = _(
+    "The severity of the raters is taken out of people’s means; single ratings are as they were given."
+)
+
+
 def cautions(of: AxisComparison) -> Iterator[Caution]:
     panel = of.panel
     if panel.n_items == 0:
         yield Caution("nothing_shared", NOTHING_SHARED)
         return
+    if of.judged.adjusted is not None:
+        yield (
+            Caution("adjusted", ADJUSTED_WORDS)
+            if of.judged.adjusted
+            else Caution("not_adjusted", NOT_ADJUSTED_WORDS)
+        )
     if of.judged.axis.kind == "nominal":
         yield Caution("no_order", NO_ORDER_WORDS)
     if panel.n_models <= FEW_MODELS:

@@ -55,6 +55,7 @@ def compare(
     axes: Sequence[str] = (),
     own: Sequence[str] = (),
     baseline: str = "",
+    adjust: bool = False,
     setting: Setting | None = None,
     interval: Interval = CLUSTER_BOOTSTRAP,
     seed: int = 1,
@@ -63,13 +64,14 @@ def compare(
     """All that `stats.judges` says of these judges, with intervals over prompts.
 
     Counted are people's independent ratings of the design, as for agreement. `axes`: keys, all by default. `own`:
-    names of the models of the judges' own family. `baseline`: the model that the others are set against. The same `seed` gives the same figures again. Chance hangs on the axis
+    names of the models of the judges' own family. `baseline`: the model that the others are set against.
+    `adjust`: take the severity of raters out of people's means. The same `seed` gives the same figures again. Chance hangs on the axis
     alone: all judges are seen on the same resamples, and leaving an axis or a judge out does not move the others.
     """
     purpose = (
         Purpose.CALIBRATION if batch is not None and batch.purpose == Purpose.CALIBRATION else Purpose.MAIN
     )
-    judged = read(project=project, judges=judges, batch=batch, purpose=purpose, axes=axes)
+    judged = read(project=project, judges=judges, batch=batch, purpose=purpose, axes=axes, adjust=adjust)
     tell = progress or _quiet
     steps = len(judges) * len(judged) + (len(judged) if len(judges) > 1 else 0)
     done = 0

@@ -20,6 +20,9 @@ from projects.models import Axis, Item, LanguageModel, Member, Project, Response
 from stats.arrays import Array, Floats, Ints
 from stats.judges.grid import Grid, Ratings
 from stats.judges.style import Style, style
+from stats.raters.adjusted import item_means
+from stats.raters.ratings import Scored
+from stats.raters.severity import severity
 
 FAILURES = tuple(Failure.values)
 _ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8"), ("model", ">i8"), ("place", ">i8"), ("length", ">i8")])
@@ -73,6 +76,8 @@ class JudgedAxis:
     """People's scores of these responses."""
     n_na: int
     """How often people could not judge."""
+    adjusted: bool | None
+    """Whether severity is taken out of people's means; None where nobody asked for it."""
 
 
 @dataclass(slots=True)
@@ -104,9 +109,18 @@ class Items:
 
 
 def read(
-    *, project: Project, judges: Sequence[Judge], batch: Batch | None, purpose: str, axes: Sequence[str] = ()
+    *,
+    project: Project,
+    judges: Sequence[Judge],
+    batch: Batch | None,
+    purpose: str,
+    axes: Sequence[str] = (),
+    adjust: bool = False,
 ) -> list[JudgedAxis]:
-    """Each axis that people or judges scored, in the order of the rubric; `axes` are keys, all where there are none."""
+    """Each axis that people or judges scored, in the order of the rubric; `axes` are keys, all where there are none.
+
+    With `adjust` people's means have the severity of their raters taken out, where severities compare. Single ratings stay.
+    """
     runs = [run.pk for judge in judges for run in judge.runs]
     items = _items(project, runs)
     batches: dict[int, list[int]] = {}
@@ -127,7 +141,18 @@ def read(
         if not judged.size and not rated.size:
             continue
         found.append(
-            _axis(axis, versions, scale, items, judges, judged, rated, members=members, positions=positions)
+            _axis(
+                axis,
+                versions,
+                scale,
+                items,
+                judges,
+                judged,
+                rated,
+                members=members,
+                positions=positions,
+                adjust=adjust,
+            )
         )
     return found
 
@@ -246,6 +271,7 @@ def _axis(
     *,
     members: dict[int, str],
     positions: set[int],
+    adjust: bool,
 ) -> JudgedAxis:
     known, at = items.of(rated["item"])
     rank, rater = rated["rank"][known].astype(np.int64), rated["rater"][known].astype(np.int64)
@@ -257,13 +283,21 @@ def _axis(
     who[np.isin(rater[could], list(positions))] = -1
     order = np.lexsort((rater[could], column, row))
     ratings = Ratings(row=row[order], model=column[order], rater=who[order], value=value[order])
-    human = _means(row, column, value, items.shape)
+    plain = _means(row, column, value, items.shape)
+    adjusted = _without_severity(ratings, items, scale.values) if adjust else None
+    human = plain if adjusted is None else adjusted
     grids, asked = [], []
     for judge in judges:
         scores = judged[np.isin(judged["run"], [run.pk for run in judge.runs])]
         _known, place = items.of(scores["item"])
         grid, tried = _grid(
-            scores, items.row[place], items.column[place], human, ratings, items, scale.values
+            scores,
+            items.row[place],
+            items.column[place],
+            human,
+            ratings,
+            items,
+            scale.values,
         )
         grids.append(grid)
         asked.append(tried)
@@ -278,7 +312,28 @@ def _axis(
         style=items.style,
         n_ratings=int(could.sum()),
         n_na=int((~could).sum()),
+        adjusted=adjusted is not None if adjust else None,
     )
+
+
+def _without_severity(ratings: Ratings, items: Items, points: Floats) -> Floats | None:
+    """(P, M) means of people's scores less their raters' severity; None where severities do not compare."""
+    if ratings.value.size == 0 or ratings.anonymous:
+        return None
+    cells, item = np.unique(ratings.row * items.shape[1] + ratings.model, return_inverse=True)
+    scored = Scored.of(
+        item=item,
+        rater=ratings.rater,
+        value=ratings.value,
+        prompt=items.prompt[ratings.row],
+        points=points,
+    )
+    found = severity(scored)
+    if found.n_components != 1:
+        return None
+    human = np.full(items.shape, np.nan)
+    human.flat[cells] = item_means(scored, found).value
+    return human
 
 
 def _grid(

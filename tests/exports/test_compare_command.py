@@ -317,6 +317,9 @@ def test_positions_in_a_list_are_no_persons():
     assert axis["ceiling"]["rest"]["people"]["reason"] == "anonymous"
     assert axis["bias"]["value"] is not None
     assert "anonymous_raters" in {one["warning"] for one in axis["warnings"]}
+    (axis,) = compared("gpt", adjust_severity=True)["axes"]
+    assert axis["severity_adjusted"] is False
+    assert axis["warnings"][0]["warning"] == "not_adjusted"
 
 
 # Several judges

@@ -156,3 +156,29 @@ def test_an_at_in_the_name_of_a_judge_is_part_of_it(project, conversation):
         find_judge(project, "gpt")
     with pytest.raises(UnknownJudge):
         find_judge(project, "gpt@")
+
+
+def test_severity_can_be_taken_out_of_peoples_means(project):
+    """Two raters meet on two responses, and each has one alone: the severe one is one point below, always."""
+    models = [create_model(project, f"m{n}") for n in range(4)]
+    items = [
+        create_response(project, prompt=create_prompt(project, key=f"p{n}"), model=model).items.get()
+        for n, model in enumerate(models)
+    ]
+    run = JudgeRun.objects.create(project=project, name="gpt")
+    for item in items:
+        score(run, item, 3)
+    mild, severe = create_member(project), create_member(project)
+    batch = create_batch(project, items=items, raters_per_item=2)
+    for n, item in enumerate(items):
+        first, second = batch.assignments.filter(item=item).order_by("seat")
+        rate(first, mild, {"relevance": 3, "fluency": None if n == 3 else 4})
+        rate(second, severe, {"relevance": 3, "fluency": None if n == 2 else 3})
+
+    plain = read_all(project, "gpt", axes=["fluency"])[0]
+    without = read_all(project, "gpt", axes=["fluency"], adjust=True)[0]
+
+    assert (plain.adjusted, without.adjusted) == (None, True)
+    assert np.diag(plain.grids[0].human).tolist() == [3.5, 3.5, 4, 3]
+    assert np.diag(without.grids[0].human).tolist() == pytest.approx([3.5, 3.5, 3.5, 3.5])
+    assert without.grids[0].ratings.value.tolist() == plain.grids[0].ratings.value.tolist()

@@ -60,6 +60,9 @@ class Command(BaseCommand):
             "--baseline", default="", metavar="MODEL", help="win rates against this model, length taken out"
         )
         parser.add_argument(
+            "--adjust-severity", action="store_true", help="take raters’ severity out of people’s means"
+        )
+        parser.add_argument(
             "--epsilon",
             type=float,
             default=SKILLED,
@@ -118,6 +121,7 @@ class Command(BaseCommand):
                     axes=options["axis"],
                     own=options["own_family"],
                     baseline=baseline,
+                    adjust=options["adjust_severity"],
                     setting=setting,
                     interval=interval,
                     seed=options["seed"],
