@@ -158,7 +158,7 @@ def test_the_correlation_of_means_is_covered_though_noise_takes_it_down():
 def test_the_noise_of_means_is_how_much_they_scatter():
     rng = np.random.default_rng(7)
     cell = Cell(40, 5, 2, 6)
-    grids = [draw(cell, rng).grid() for _ in range(400)]
+    grids = [draw(cell, rng).grid() for _ in range(2_000)]
     human, judge = (
         np.array([side.mean(axis=0) - side.mean() for side in sides])
         for sides in zip(*[(g.human, g.judge) for g in grids], strict=True)
