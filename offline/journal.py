@@ -28,7 +28,7 @@ class JournalError(RuntimeError):
 
 @dataclass(slots=True)
 class Done:
-    """What the journal says of one item: little, for there may be millions."""
+    """What the journal says of one item."""
 
     settled: dict[int, int] = field(default_factory=dict)
     """By turn: where in the file the line stands that settled it."""
@@ -38,6 +38,56 @@ class Done:
     """By turn: attempts that were recorded."""
     answered: dict[int, int] = field(default_factory=dict)
     """By turn: answers that settled nothing, as when a judge's could not be read."""
+
+
+class AllDone:
+    """What a journal says of all items: little of each, for there may be millions.
+
+    Nearly always it is where the first line of a turn stands, which settled it. So that is what is kept, as numbers, and
+    `Done` is made of it when somebody asks; the rest is kept as it is.
+    """
+
+    def __init__(self) -> None:
+        self._settled: dict[bytes, int | tuple[int, ...]] = {}
+        self._more: dict[bytes, Done] = {}
+
+    def __len__(self) -> int:
+        return len(self._settled.keys() | self._more.keys())
+
+    def take(self, offset: int, line: dict[str, Any], *, retry_errors: bool) -> None:
+        key, turn = bytes.fromhex(line["item_id"]), int(line["turn"])
+        known = self._settled.get(key, ())
+        before = (known,) if isinstance(known, int) else known
+        if key not in self._more and turn == len(before) + 1 and _settles(line) and not line.get("attempt"):
+            self._settled[key] = (*before, offset) if before else offset
+            return
+        done = self._more.get(key)
+        if done is None:
+            done = self._more[key] = self._done(key)
+        done.attempts[turn] = max(done.attempts.get(turn, 0), int(line.get("attempt", 0)) + 1)
+        if line["status"] == "error":
+            if not (line["error"]["retryable"] or retry_errors or turn in done.settled):
+                done.failed.add(turn)
+        elif _settles(line):
+            done.settled.setdefault(turn, offset)
+            done.failed.discard(turn)
+        else:
+            done.answered[turn] = done.answered.get(turn, 0) + 1
+
+    def pop(self, item_id: str) -> Done:
+        """What is known of the item, and no longer kept; of an unknown one, nothing is done."""
+        key = bytes.fromhex(item_id)
+        return self._more.pop(key, None) or self._done(key)
+
+    def _done(self, key: bytes) -> Done:
+        known = self._settled.pop(key, ())
+        offsets = (known,) if isinstance(known, int) else known
+        turns = range(1, len(offsets) + 1)
+        return Done(settled=dict(zip(turns, offsets, strict=True)), attempts=dict.fromkeys(turns, 1))
+
+
+def _settles(line: dict[str, Any]) -> bool:
+    return line["status"] == "ok" and line.get("settled", True) is True
 
 
 def name_of(shard: tuple[int, int]) -> str:
@@ -156,26 +206,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             offset += len(line)
 
 
-def read_done(path: Path, *, retry_errors: bool = False) -> dict[str, Done]:
+def read_done(path: Path, *, retry_errors: bool = False) -> AllDone:
     """What has been done, by item. The first line that settles a turn counts.
 
     An answer settles its turn; so does a failure that trying again would not mend, unless `retry_errors`.
     """
-    found: dict[str, Done] = {}
+    found = AllDone()
     for offset, line in read_lines(path):
-        if "item_id" not in line or line.get("status") not in ("ok", "error"):
-            continue
-        done = found.setdefault(line["item_id"], Done())
-        turn = int(line["turn"])
-        done.attempts[turn] = max(done.attempts.get(turn, 0), int(line.get("attempt", 0)) + 1)
-        if line["status"] == "error":
-            if not (line["error"]["retryable"] or retry_errors or turn in done.settled):
-                done.failed.add(turn)
-        elif line.get("settled", True):
-            done.settled.setdefault(turn, offset)
-            done.failed.discard(turn)
-        else:
-            done.answered[turn] = done.answered.get(turn, 0) + 1
+        if "item_id" in line and line.get("status") in ("ok", "error"):
+            found.take(offset, line, retry_errors=retry_errors)
     return found
 
 

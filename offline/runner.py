@@ -28,7 +28,7 @@ from offline.bundle import (
     seed_of,
     sha256,
 )
-from offline.journal import Done, Journal, now, read_done
+from offline.journal import AllDone, Done, Journal, now, read_done
 
 COMPLETE, RESUMABLE, FAILED = 0, 75, 1
 """Exit statuses: all is done; stopped, run the same command again; something failed for good."""
@@ -147,13 +147,13 @@ class Runner:
         counts = self.counts
         return FAILED if counts.failed or counts.blocked or counts.put_off or counts.left else COMPLETE
 
-    async def _feed(self, done: dict[str, Done]) -> None:
+    async def _feed(self, done: AllDone) -> None:
         window = asyncio.Semaphore(self.options.in_flight)
         tasks: set[asyncio.Task[None]] = set()
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             for number, item in enumerate(read_items(self.folder, shard=self.shard)):
-                state = done.pop(item.item_id, None) or Done()
+                state = done.pop(item.item_id)
                 if all(turn in state.settled for turn in turns_of(item)):
                     self.counts.before += len(item.answered)
                     if number % 1000 == 0:

@@ -1,0 +1,105 @@
+"""What a journal says of an item."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offline.journal import AllDone, Done, Journal, cut_torn_line, read_done, read_lines
+
+ITEM, OTHER = "0" * 31 + "1", "0" * 31 + "2"
+
+
+def ok(turn=1, attempt=0, settled=True, item=ITEM):
+    return {
+        "item_id": item,
+        "turn": turn,
+        "attempt": attempt,
+        "status": "ok",
+        "settled": settled,
+        "content": "x",
+    }
+
+
+def error(turn=1, attempt=0, retryable=True, item=ITEM):
+    said = {"type": "http_400", "message": "", "retryable": retryable}
+    return {"item_id": item, "turn": turn, "attempt": attempt, "status": "error", "error": said}
+
+
+def plainly(lines, retry_errors):
+    """The same, the long way."""
+    done = Done()
+    for offset, line in enumerate(lines):
+        turn = line["turn"]
+        done.attempts[turn] = max(done.attempts.get(turn, 0), line["attempt"] + 1)
+        if line["status"] == "error":
+            if not line["error"]["retryable"] and not retry_errors and turn not in done.settled:
+                done.failed.add(turn)
+        elif line["settled"]:
+            done.settled.setdefault(turn, offset)
+            done.failed.discard(turn)
+        else:
+            done.answered[turn] = done.answered.get(turn, 0) + 1
+    return done
+
+
+LINE = st.one_of(
+    st.builds(ok, st.integers(1, 3), st.integers(0, 2), st.booleans()),
+    st.builds(error, st.integers(1, 3), st.integers(0, 2), st.booleans()),
+)
+
+
+@given(st.lists(LINE, max_size=8), st.booleans())
+def test_keeping_little_loses_nothing(lines, retry_errors):
+    kept = AllDone()
+    for offset, line in enumerate(lines):
+        kept.take(offset, line, retry_errors=retry_errors)
+    assert kept.pop(ITEM) == plainly(lines, retry_errors)
+    assert kept.pop(ITEM) == kept.pop(OTHER) == Done()
+    assert len(kept) == 0
+
+
+def test_what_is_written_is_read_again_with_its_place(tmp_path):
+    with Journal(tmp_path) as journal:
+        for line in (ok(), ok(turn=2), error(item=OTHER, retryable=False), ok(item=OTHER, attempt=1)):
+            journal.write(line)
+        done = read_done(journal.path)
+        assert journal.read_at(done.pop(ITEM).settled[2])["turn"] == 2
+        assert done.pop(OTHER).failed == set()
+
+
+def test_half_a_character_and_a_nul_are_kept(tmp_path):
+    content = "a\ud800\x00b"
+    with Journal(tmp_path) as journal:
+        journal.write(ok() | {"content": content})
+    [(_offset, line)] = read_lines(journal.path)
+    assert line["content"] == content
+
+
+@pytest.mark.parametrize("end", ["", "{", '{"v": 1', '{"v": 1, "content": "あ'])
+def test_only_a_torn_end_is_cut(tmp_path, end):
+    path = tmp_path / "results-1-of-1.jsonl"
+    whole = "".join(f'{{"v": 1, "n": {n}}}\n' for n in range(5))
+    path.write_text(whole + end)
+    assert [line["n"] for _offset, line in read_lines(path)] == list(range(5))
+    assert cut_torn_line(path) == len(end.encode())
+    assert path.read_text() == whole
+
+
+def test_a_torn_line_longer_than_a_block_is_found(tmp_path):
+    path = tmp_path / "results-1-of-1.jsonl"
+    path.write_bytes(b'{"n": 1}\n' + b"x" * 300_000)
+    assert cut_torn_line(path) == 300_000
+    path.write_bytes(b"x" * 300_000)
+    assert cut_torn_line(path) == 300_000
+    assert path.read_bytes() == b""
+
+
+def test_places_are_those_of_the_lines(tmp_path):
+    path = tmp_path / "results-1-of-1.jsonl"
+    path.write_text("".join(f'{{"n": {10**n}}}\n' for n in range(9)))
+    offsets = [offset for offset, _line in read_lines(path)]
+    assert offsets == [0, *itertools.accumulate(len(f'{{"n": {10**n}}}\n') for n in range(8))]
