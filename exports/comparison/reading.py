@@ -127,10 +127,6 @@ def read(
     chosen = project.batches.filter(pk=batch.pk) if batch else project.batches.all()
     for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
         batches.setdefault(rubric, []).append(pk)
-    members = dict(Member.objects.filter(project=project).values_list("pk", "pseudonym"))
-    positions = set(
-        Member.objects.filter(project=project, kind=Member.Kind.POSITION).values_list("pk", flat=True)
-    )
     found = []
     for axis, versions, scale in axes_of(project, project.rubrics.values_list("pk", flat=True)):
         if axes and axis.key not in axes:
@@ -140,20 +136,7 @@ def read(
         rated = _rated(scale, batches, purpose)
         if not judged.size and not rated.size:
             continue
-        found.append(
-            _axis(
-                axis,
-                versions,
-                scale,
-                items,
-                judges,
-                judged,
-                rated,
-                members=members,
-                positions=positions,
-                adjust=adjust,
-            )
-        )
+        found.append(_axis(axis, versions, scale, items, judges, judged, rated, adjust=adjust))
     return found
 
 
@@ -269,8 +252,6 @@ def _axis(
     judged: Array,
     rated: Array,
     *,
-    members: dict[int, str],
-    positions: set[int],
     adjust: bool,
 ) -> JudgedAxis:
     known, at = items.of(rated["item"])
@@ -279,8 +260,10 @@ def _axis(
     row, column = items.row[at][could], items.column[at][could]
     value = scale.values[rank[could] - 1]
     people = np.unique(rater[could])
+    members = Member.objects.in_bulk(people.tolist())
     who = np.searchsorted(people, rater[could])
-    who[np.isin(rater[could], list(positions))] = -1
+    positions = [pk for pk, member in members.items() if member.kind == Member.Kind.POSITION]
+    who[np.isin(rater[could], positions)] = -1
     order = np.lexsort((rater[could], column, row))
     ratings = Ratings(row=row[order], model=column[order], rater=who[order], value=value[order])
     plain = _means(row, column, value, items.shape)
@@ -289,9 +272,9 @@ def _axis(
     grids, asked = [], []
     for judge in judges:
         scores = judged[np.isin(judged["run"], [run.pk for run in judge.runs])]
-        _known, place = items.of(scores["item"])
+        known, place = items.of(scores["item"])  # others were loaded while we read
         grid, tried = _grid(
-            scores,
+            scores[known],
             items.row[place],
             items.column[place],
             human,
@@ -307,7 +290,7 @@ def _axis(
         grids=tuple(grids),
         asked=tuple(asked),
         models=items.models,
-        raters=tuple(members[pk] for pk in people.tolist()),
+        raters=tuple(members[pk].pseudonym for pk in people.tolist()),
         prompts=items.prompts,
         style=items.style,
         n_ratings=int(could.sum()),

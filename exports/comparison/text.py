@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,23 +13,15 @@ from exports.comparison import words
 from exports.comparison.axis import AxisComparison
 from exports.comparison.between import AxisBetween
 from exports.comparison.cautions import cautions
+from exports.comparison.lines import Section, aligned, heading
 from exports.comparison.project import JudgeComparison, ProjectComparison
 from exports.models import Failure
-from stats.estimate import Estimate, Result, Undefined
+from stats.estimate import Estimate, Undefined
 from stats.judges.alt_test import CROWD, EXPERTS, SKILLED
 from stats.judges.comparing import Significance
 from stats.judges.levels import LEVELS
 
 MOST_MODELS = 30
-NARROWEST = 36
-
-
-@dataclass(slots=True)
-class Section:
-    """Figures under one heading; a string stands as a line of its own."""
-
-    title: str
-    rows: list[tuple[str, Result] | str] = field(default_factory=list)
 
 
 def as_text(found: ProjectComparison) -> str:
@@ -50,7 +40,7 @@ def _lines(found: ProjectComparison) -> Iterator[str]:
         yield from _judge(judge)
     if found.between:
         yield ""
-        yield from _heading(_("Judges against each other"), "=")
+        yield from heading(_("Judges against each other"), "=")
         for axis in found.between:
             yield ""
             yield from _between(axis)
@@ -69,7 +59,7 @@ def _judge(of: JudgeComparison) -> Iterator[str]:
     title = _("Judge %(name)s") % {"name": of.judge.name}
     if prompts:
         title += " · " + _("prompt %(prompts)s") % {"prompts": ", ".join(_short(one) for one in prompts)}
-    yield from _heading(title, "=")
+    yield from heading(title, "=")
     if not of.axes:
         yield _("Neither people nor this judge scored anything here.")
     for axis in of.axes:
@@ -82,16 +72,11 @@ def _short(text: str, longest: int = 40) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def _heading(title: str, line: str) -> Iterator[str]:
-    yield title
-    yield line * width(title)
-
-
 def _axis(of: AxisComparison) -> Iterator[str]:
     judged, panel = of.judged, of.panel
     versions = ", ".join(str(number) for number in judged.versions)
     about = _("rubric version %(versions)s") % {"versions": versions}
-    yield from _heading(
+    yield from heading(
         f"{judged.axis.key} · {judged.axis.label} · {judged.axis.get_kind_display()} · {about}", "-"
     )
     counts = [
@@ -123,7 +108,7 @@ def _axis(of: AxisComparison) -> Iterator[str]:
             sections.append(_win_rates(of))
         if any(one.more for one in of.ppi):
             sections.append(_ppi(of))
-    yield from _aligned(sections)
+    yield from aligned(sections)
 
 
 def _failures(of: AxisComparison) -> Section:
@@ -342,7 +327,7 @@ def _ppi(of: AxisComparison) -> Section:
 
 
 def _between(of: AxisBetween) -> Iterator[str]:
-    yield from _heading(of.axis, "-")
+    yield from heading(of.axis, "-")
     yield "  " + _("%(n)s responses that people and all judges scored, %(prompts)s prompts") % {
         "n": f"{of.n_items:,}",
         "prompts": f"{of.n_prompts:,}",
@@ -365,7 +350,7 @@ def _between(of: AxisBetween) -> Iterator[str]:
             _("Williams, first better (finds too much): %(outcome)s") % {"outcome": _outcome(pair.williams)}
         )
         sections.append(section)
-    yield from _aligned(sections)
+    yield from aligned(sections)
     for figure, judges in of.comparison.top.items():
         yield "  " + _("%(figure)s, beaten by no other: %(judges)s") % {
             "figure": words.BETWEEN.get(figure, figure),
@@ -382,38 +367,3 @@ def _outcome(test: Significance | Undefined) -> str:
 
 def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
-
-
-# Lines that stand in columns
-
-
-def _aligned(sections: Iterable[Section]) -> Iterator[str]:
-    sections = list(sections)
-    labels = [row[0] for section in sections for row in section.rows if not isinstance(row, str)]
-    figures = [
-        figure_in_words(row[1]) for section in sections for row in section.rows if not isinstance(row, str)
-    ]
-    label_width = max([NARROWEST, *map(width, labels)])
-    figure_width = max(map(width, figures), default=0)
-    for section in sections:
-        yield ""
-        yield f"  {section.title}"
-        for row in section.rows:
-            if isinstance(row, str):
-                yield f"    {row}"
-            else:
-                label, figure = row
-                yield f"    {padded(label, label_width)}  {padded(figure_in_words(figure), figure_width)}  n = {figure.n:,}"
-
-
-def width(text: str) -> int:
-    """Columns of a terminal: letters of East Asia take two.
-
-    >>> width("alpha"), width("評価")
-    (5, 4)
-    """
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def padded(text: str, to: int) -> str:
-    return text + " " * max(0, to - width(text))
