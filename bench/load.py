@@ -1,7 +1,8 @@
-"""How long loading takes, and how much memory: `python -m bench.load [--responses N] [--raters N]`.
+"""How long loading takes, and how much memory: `python -m bench.load [--responses N] [--raters N] [--judged N]`.
 
-Makes files of N responses (Japanese text of realistic length) and of their ratings, loads them into a database of its
-own, loads them again (which adds nothing), and prints a line of JSON with seconds, rows per second and memory.
+Makes files of N responses (Japanese text of realistic length), of their ratings and of a judge's scores, loads them into
+a database of its own, loads them again (which adds nothing), and prints a line of JSON with seconds, rows per second and
+memory.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def text(rng: random.Random) -> str:
     return "".join(rng.choices(WORDS, k=max(5, int(rng.lognormvariate(5.2, 0.6)))))
 
 
-def write_files(folder: Path, responses: int, raters: int) -> list[Path]:
+def write_files(folder: Path, responses: int, raters: int, judged: int) -> list[Path]:
     rng = random.Random(1)
     prompts = max(1, responses // MODELS)
     with (folder / "prompts.jsonl").open("w", encoding="utf-8") as file:
@@ -89,6 +90,16 @@ def write_files(folder: Path, responses: int, raters: int) -> list[Path]:
                 for axis in ("relevance", "fluency", "accuracy", "detail", "overall"):
                     file.write(
                         f"{prompt},{model},rater{rater},{axis},{rng.choice(['1', '2', '3', '4', '5', ''])}\n"
+                    )
+    with (folder / "judged.csv").open("w", encoding="utf-8") as file:
+        file.write("prompt_id,model,judge,axis,score,repeat,failure,reason\n")
+        for prompt, model in pairs(prompts):
+            for repeat in range(1, judged + 1):
+                for axis in ("relevance", "fluency", "accuracy", "detail", "overall"):
+                    score = rng.choice(["1", "2", "3.25", "4", "5", ""])
+                    failure = "" if score else "unparsed"
+                    file.write(
+                        f"{prompt},{model},judge,{axis},{score},{repeat},{failure},{text(rng)[:60]!r}\n"
                     )
     return sorted(folder.iterdir())
 
@@ -124,13 +135,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--responses", type=int, default=100_000)
     parser.add_argument("--raters", type=int, default=2, help="ratings of each response")
+    parser.add_argument("--judged", type=int, default=2, help="times that a judge scored each response")
     arguments = parser.parse_args()
     databases = setup_databases(verbosity=0, interactive=False)  # replaces what a run that was cut off left
     try:
         with tempfile.TemporaryDirectory() as name:
-            files = write_files(Path(name), arguments.responses, arguments.raters)
+            files = write_files(Path(name), arguments.responses, arguments.raters, arguments.judged)
             responses = [file for file in files if file.suffix == ".jsonl"]
-            ratings = [file for file in files if file.suffix == ".csv"]
+            ratings = [file for file in files if file.name == "ratings.csv"]
+            judged = [file for file in files if file.name == "judged.csv"]
             project = make_project(slug="bench", spec=read_rubric("llm-jp"))
             result = {
                 "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1),
@@ -138,6 +151,8 @@ def main() -> None:
                 "again": timed(project, responses),
                 "ratings": timed(project, ratings),
                 "ratings_again": timed(project, ratings),
+                "judge_scores": timed(project, judged),
+                "judge_scores_again": timed(project, judged),
             }
             with connection.cursor() as cursor:
                 cursor.execute("SHOW server_version")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from exports.comparison.reading import Asked, JudgedAxis
+from projects.models import Axis
 from stats.agreement.intervals import Interval
 from stats.arrays import Floats
-from stats.estimate import Reason, Result, Undefined
+from stats.estimate import Estimate, Reason, Result, Undefined
 from stats.judges.alt_test import AltTest
 from stats.judges.bias import LengthBias, length_bias
 from stats.judges.family import OwnFamily, own_family
@@ -82,11 +84,14 @@ def compare_on_axis(
     interval: Interval,
     rng: np.random.Generator,
 ) -> AxisComparison:
-    """Everything about the judge at that place. Parts draw one after the other from `rng`, in a fixed order."""
+    """Everything about the judge at that place. Parts draw one after the other from `rng`, in a fixed order.
+
+    On an axis whose points have no order only the confusion table, the alternative annotator test and failures make sense.
+    """
     grid, asked = judged.grids[judge], judged.asked[judge]
     shared = grid.shared()
     families = ["own" if model in own else "other" for model in judged.models]
-    return AxisComparison(
+    found = AxisComparison(
         judged=judged,
         grid=grid,
         asked=asked,
@@ -105,6 +110,29 @@ def compare_on_axis(
         ppi=tuple(ppi_models(grid, level=interval.level)),
         win_rates=_win_rates(judged.models, shared, baseline, interval, rng),
     )
+    return found if judged.axis.kind != Axis.Kind.NOMINAL else _without_order(found)
+
+
+def _without_order(found: AxisComparison) -> AxisComparison:
+    kept = {name: getattr(found, name) for name in ("judged", "grid", "asked", "failure_rate", "alt_test")}
+    changed = {
+        one.name: _not_ordered(getattr(found, one.name)) for one in fields(found) if one.name not in kept
+    }
+    panel: JudgePanel = replace(changed.pop("panel"), confusion=found.panel.confusion)
+    return replace(found, panel=panel, **changed)
+
+
+def _not_ordered(value: Any) -> Any:
+    """The same without its figures."""
+    if isinstance(value, Estimate | Undefined):
+        return Undefined(Reason.NOT_ORDERED, value.n)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _not_ordered(getattr(value, one.name)) for one in fields(value)})
+    if isinstance(value, tuple | list):
+        return type(value)(_not_ordered(part) for part in value)
+    if isinstance(value, dict):
+        return {name: _not_ordered(part) for name, part in value.items()}
+    return value
 
 
 def _failure_rate(grid: Grid, asked: Asked, interval: Interval, rng: np.random.Generator) -> Result:

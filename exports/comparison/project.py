@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -15,9 +15,9 @@ from annotation.models.batch import Purpose
 from exports.comparison.axis import AxisComparison, compare_on_axis
 from exports.comparison.between import AxisBetween, compare_judges_on_axis
 from exports.comparison.reading import Judge, JudgedAxis, read
-from projects.models import Project
+from projects.models import Axis, Project
 from stats.agreement.intervals import Interval
-from stats.judges.alt_test import Setting, alt_tests
+from stats.judges.alt_test import AltTest, Scoring, Setting, alt_tests
 from stats.resampling import CLUSTER_BOOTSTRAP
 
 Progress = Callable[[int, int, str], None]
@@ -44,7 +44,7 @@ class ProjectComparison:
     computed_at: datetime
     judges: tuple[JudgeComparison, ...]
     between: tuple[AxisBetween, ...]
-    """The judges against each other on each axis, where there are several."""
+    """The judges against each other on each axis whose points have an order, where there are several."""
 
 
 def compare(
@@ -77,10 +77,7 @@ def compare(
     done = 0
     found = []
     for number, judge in enumerate(judges):
-        grids = [axis.grids[number] for axis in judged]
-        tests = (
-            alt_tests(grids, setting, interval=interval, rng=np.random.default_rng(seed)) if judged else []
-        )
+        tests = _alt_tests(judged, number, setting or Setting(), interval, seed)
         compared = []
         for place, axis in enumerate(judged):
             tell(done, steps, f"{judge.name}, {axis.axis.key}")
@@ -98,7 +95,8 @@ def compare(
             done += 1
         found.append(JudgeComparison(judge, tuple(compared)))
     between = []
-    for axis in judged if len(judges) > 1 else ():
+    ordered = [axis for axis in judged if axis.axis.kind != Axis.Kind.NOMINAL]
+    for axis in ordered if len(judges) > 1 else ():
         tell(done, steps, axis.axis.key)
         between.append(
             compare_judges_on_axis(
@@ -121,6 +119,26 @@ def compare(
         judges=tuple(found),
         between=tuple(between),
     )
+
+
+def _alt_tests(
+    judged: Sequence[JudgedAxis], judge: int, setting: Setting, interval: Interval, seed: int
+) -> dict[int, AltTest]:
+    """By place of the axis. False discoveries are held down over axes and annotators, apart for axes without an order,
+    on which scores are equal or not, and none is nearer than another."""
+    found: dict[int, AltTest] = {}
+    for scoring in (Scoring.NEGATIVE_RMSE, Scoring.ACCURACY):
+        places = [
+            place
+            for place, axis in enumerate(judged)
+            if (axis.axis.kind == Axis.Kind.NOMINAL) == (scoring is Scoring.ACCURACY)
+        ]
+        if places:
+            grids = [judged[place].grids[judge] for place in places]
+            rng = np.random.default_rng(seed)
+            tests = alt_tests(grids, replace(setting, scoring=scoring), interval=interval, rng=rng)
+            found |= zip(places, tests, strict=True)
+    return found
 
 
 def _stream(seed: int, axis: JudgedAxis) -> np.random.Generator:

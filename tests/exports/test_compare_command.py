@@ -322,6 +322,24 @@ def test_positions_in_a_list_are_no_persons():
     assert axis["warnings"][0]["warning"] == "not_adjusted"
 
 
+def test_points_without_an_order_have_a_confusion_table_and_no_correlation():
+    study = Study(kind="nominal")
+    study.rate()
+    study.run()
+
+    (axis,) = compared("gpt", min_items=5)["axes"]
+
+    for figure in (axis["pooled"]["pearson"], axis["bias"], axis["spa"], axis["models"][0]["judge"]):
+        assert (figure["value"], figure["reason"]) == (None, "not_ordered")
+    assert np.sum(axis["confusion"]["counts"]) == 72
+    assert axis["alt_test"]["scoring"] == "accuracy"
+    assert axis["alt_test"]["advantage"]["value"] is not None
+    assert axis["failures"]["rate"]["value"] == 0
+    assert said("gpt", language="ja")
+    study.run("claude")
+    assert compared("gpt", "claude")["comparisons"] == []
+
+
 # Several judges
 
 
