@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("projects", "annotation", "exports", "stats", "offline", "config", "tests", "bench")
 MAY_IMPORT = {
-    "projects": {"projects", "stats", "config"},
-    "annotation": {"annotation", "projects", "stats", "config"},
-    "exports": {"exports", "annotation", "projects", "stats", "config"},
+    "projects": {"projects", "stats", "offline", "config"},
+    "annotation": {"annotation", "projects", "stats", "offline", "config"},
+    "exports": {"exports", "annotation", "projects", "stats", "offline", "config"},
     "stats": {"stats"},
     "offline": {"offline"},
 }

@@ -9,6 +9,7 @@ records of its own registers a store, and row kinds or formats that yield them (
 from projects.loading import registry
 from projects.loading.formats.fast_chat import AnswerFormat, QuestionFormat
 from projects.loading.formats.human_eval import HumanEvalFormat
+from projects.loading.formats.multiple_choice import MultipleChoiceFormat
 from projects.loading.formats.rows import PromptRow, ResponseRow
 from projects.loading.inputs import read_model_names
 from projects.loading.options import Options, Source
@@ -18,7 +19,7 @@ from projects.loading.stores import PromptStore, ResponseStore
 
 for _kind in (PromptRow, ResponseRow):
     registry.register_row_kind(_kind)
-for _format in (HumanEvalFormat, QuestionFormat, AnswerFormat):
+for _format in (HumanEvalFormat, QuestionFormat, AnswerFormat, MultipleChoiceFormat):
     registry.register_format(_format)
 for _store in (PromptStore, ResponseStore):
     registry.register_store(_store)
