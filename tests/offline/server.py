@@ -85,7 +85,7 @@ class FakeServer:
         return web.json_response(
             {
                 "id": "chatcmpl-x", "model": body["model"], "system_fingerprint": "fake-1",
-                "choices": [{"index": 0, "finish_reason": "length" if "長い" in body["messages"][-1]["content"] else "stop",
+                "choices": [{"index": 0, "finish_reason": "length" if body["messages"][-1]["content"].startswith("長い") else "stop",
                              "message": {"role": "assistant", "content": content, "reasoning": "考え"}}],
                 "usage": {"prompt_tokens": 3, "completion_tokens": len(content)},
             }
