@@ -74,14 +74,23 @@ def bootstrap_prompts(
     interval: Interval = CLUSTER_BOOTSTRAP,
     rng: np.random.Generator,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    units: Sequence[int] | None = None,
 ) -> list[Result]:
     """Each figure with a percentile interval over prompts, all from the same resamples.
 
-    `n`: items behind each figure; `why`: the reason of each that is NaN; `bounds`: what figures cannot pass.
+    `n`: items behind each figure; `why`: the reason of each that is NaN; `bounds`: what figures cannot pass; `units`: prompts
+    behind each figure, where some are of a part of them.
     """
     point, drawn = draws(figures, prompt, replicates=interval.replicates, rng=rng)
+    everything = np.unique(prompt).size
     return summarise(
-        point, drawn, n=n, why=why, units=np.unique(prompt).size, interval=interval, bounds=bounds
+        point,
+        drawn,
+        n=n,
+        why=why,
+        units=everything if units is None else units,
+        interval=interval,
+        bounds=bounds,
     )
 
 
@@ -91,15 +100,16 @@ def summarise(
     *,
     n: int | Sequence[int],
     why: Reason | Sequence[Reason],
-    units: int,
+    units: int | Sequence[int],
     interval: Interval = CLUSTER_BOOTSTRAP,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> list[Result]:
     """Figures (k,) and their resamples (replicates, k) as estimates; a difference of two columns is a figure, too."""
     items = [n] * point.size if isinstance(n, int) else n
     reasons = [why] * point.size if isinstance(why, Reason) else why
+    behind = [units] * point.size if isinstance(units, int) else units
     return [
-        _summary(float(point[i]), drawn[:, i], items[i], reasons[i], units, interval, bounds)
+        _summary(float(point[i]), drawn[:, i], items[i], reasons[i], behind[i], interval, bounds)
         for i in range(point.size)
     ]
 

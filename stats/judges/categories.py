@@ -79,7 +79,15 @@ def category_means(
     n = [int(known.sum())] * 2 + member.sum(axis=0).astype(int).tolist()
     found: list[Result] = [Undefined(Reason.NO_SCORES, size) for size in n]
     if known.any():
+        everything = np.unique(rows).size
         found = bootstrap_prompts(
-            figures, rows, n=n, why=Reason.NO_SCORES, interval=interval, rng=rng, bounds=bounds
+            figures,
+            rows,
+            n=n,
+            why=Reason.NO_SCORES,
+            interval=interval,
+            rng=rng,
+            bounds=bounds,
+            units=[everything] * 2 + [np.unique(rows[of > 0]).size for of in member.T],
         )
     return CategoryMeans(found[0], found[1], dict(zip(names.tolist(), found[2:], strict=True)))

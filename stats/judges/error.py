@@ -118,7 +118,13 @@ def error_figures(grid: Grid) -> list[FigureSet]:
     names = [f"bias.model.{m}" for m in range(models)] + [f"bias.bin.{i}" for i in range(points)]
     nothing = Reason.NOTHING_SHARED
     return [
-        FigureSet(("bias", *names), bias, per_group, (nothing,) * len(per_group)),
+        FigureSet(
+            ("bias", *names),
+            bias,
+            per_group,
+            (nothing,) * len(per_group),
+            units=tuple(np.unique(grid.prompt[of > 0]).size for of in count.T),
+        ),
         FigureSet(("mae", "rmse"), sizes, (n, n), (nothing, nothing), bounds=(0, np.inf)),
         FigureSet(("intercept", "slope"), line, (n, n), (why, why)),
         FigureSet(

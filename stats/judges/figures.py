@@ -31,6 +31,8 @@ class FigureSet:
     why: tuple[Reason, ...]
     bounds: tuple[float, float] = (-np.inf, np.inf)
     resampled: Figures | None = None
+    units: tuple[int, ...] | None = None
+    """(k) prompts behind each figure, where some are of a part of them: few of them take a wider interval."""
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.n) == len(self.why):
@@ -91,7 +93,7 @@ def measure(
                 drawn[:, start:stop],
                 n=one.n,
                 why=one.why,
-                units=units,
+                units=units if one.units is None else one.units,
                 interval=interval,
                 bounds=one.bounds,
             ),

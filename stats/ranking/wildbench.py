@@ -301,4 +301,13 @@ def _over_prompts(
         everywhere[:, drawn] = weights
         return figures(everywhere)
 
-    return bootstrap_prompts(of_drawn, prompt[drawn], n=n, why=Reason.NO_SCORES, interval=interval, rng=rng)
+    everything = np.unique(prompt[drawn]).size
+    return bootstrap_prompts(
+        of_drawn,
+        prompt[drawn],
+        n=n,
+        why=Reason.NO_SCORES,
+        interval=interval,
+        rng=rng,
+        units=[min(size, everything) for size in n],  # a group has no more prompts than responses
+    )

@@ -13,6 +13,7 @@ from bench.coverage_studies.found import estimates
 from bench.coverage_studies.population import ITEM_SD, MIDDLE, PROMPT_SD, Cell, draw, people
 from stats.agreement import ITEM_JACKKNIFE, Interval, Method, PatternHistogram, alpha, estimate, panel
 from stats.estimate import Estimate, Reason, Undefined
+from stats.judges.categories import category_means
 from stats.judges.levels import correlations, noise_of_means
 
 CELL = Cell(20_000, 4, 2, 6)
@@ -187,3 +188,16 @@ def test_the_jackknife_of_alpha_covers_the_truth_at_sixty_items():
         found = estimate(histogram, alpha("ordinal"), interval=ITEM_JACKKNIFE)
         covered += found.low <= whole.value <= found.high
     assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_a_part_of_the_prompts_has_an_interval_as_wide_as_its_own_number_asks_for():
+    rng = np.random.default_rng(10)
+    category = np.repeat([0, 1], [6, 194])
+    covered = 0
+    for _ in range(300):
+        found = category_means(
+            rng.normal(size=200), category, interval=Interval(replicates=1_000, fewest=2), rng=rng
+        ).by_category[0]
+        assert found.units == 6
+        covered += found.low <= 0 <= found.high
+    assert covered / 300 >= 0.93  # .88 with the tails of 200 prompts
