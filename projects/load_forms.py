@@ -97,6 +97,26 @@ class OptionsForm(forms.Form):
     skip_failed = forms.BooleanField(
         label=_("Leave out answers that only say that generating them failed"), required=False
     )
+    model = forms.CharField(
+        label=_("Model"), required=False, max_length=300, help_text=_("Where the files do not say whose answers they are.")
+    )
+    judge = forms.CharField(
+        label=_("Judge"), required=False, max_length=200, help_text=_("Where the files do not say who judged.")
+    )
+    axis = forms.CharField(
+        label=_("Axis"),
+        required=False,
+        max_length=200,
+        help_text=_("Of judgments that name none; by default “overall”, or the only one."),
+    )
+    partial = forms.BooleanField(
+        label=_("Load conversations that are not whole as far as they go"), required=False
+    )
+    new_version = forms.BooleanField(
+        label=_("Another text under a known id becomes the next sample"),
+        required=False,
+        help_text=_("Otherwise it is a conflict. What is there stays as it is in either case."),
+    )
     encoding = forms.ChoiceField(label=_("Encoding"), required=False, choices=ENCODINGS)
     delimiter = forms.ChoiceField(label=_("Separator"), required=False, choices=DELIMITERS, initial="")
     sheet = forms.CharField(label=_("Sheet"), required=False, max_length=40)
@@ -119,6 +139,11 @@ class OptionsForm(forms.Form):
                 "batch": options.batch,
                 "model_names": names,
                 "skip_failed": options.skip_failed,
+                "model": options.model,
+                "judge": options.judge,
+                "axis": options.axis,
+                "partial": options.partial,
+                "new_version": options.new_version,
                 "encoding": options.encoding,
                 "delimiter": options.delimiter,
                 "sheet": options.sheet,
@@ -154,6 +179,11 @@ class OptionsForm(forms.Form):
             batch=said["batch"],
             model_names=said["model_names"],
             skip_failed=said["skip_failed"],
+            model=said["model"].strip(),
+            judge=said["judge"].strip(),
+            axis=said["axis"].strip(),
+            partial=said["partial"],
+            new_version=said["new_version"],
             encoding=said["encoding"],
             delimiter=said["delimiter"],
             sheet=said["sheet"],

@@ -7,6 +7,9 @@ records of its own registers a store, and row kinds or formats that yield them (
 """
 
 from projects.loading import registry
+from projects.loading.bundles.formats import ItemsFormat, JournalFormat, ManifestFormat, RunsFormat
+from projects.loading.bundles.kinds import Generated
+from projects.loading.bundles.stores import AnsweredStore, AskedStore
 from projects.loading.formats.fast_chat import AnswerFormat, QuestionFormat
 from projects.loading.formats.human_eval import HumanEvalFormat
 from projects.loading.formats.multiple_choice import MultipleChoiceFormat
@@ -19,10 +22,13 @@ from projects.loading.stores import PromptStore, ResponseStore
 
 for _kind in (PromptRow, ResponseRow):
     registry.register_row_kind(_kind)
-for _format in (HumanEvalFormat, QuestionFormat, AnswerFormat, MultipleChoiceFormat):
+for _format in (
+    ManifestFormat, ItemsFormat, RunsFormat, JournalFormat, HumanEvalFormat, QuestionFormat, AnswerFormat, MultipleChoiceFormat,
+):  # fmt: skip
     registry.register_format(_format)
-for _store in (PromptStore, ResponseStore):
+for _store in (AskedStore, AnsweredStore, PromptStore, ResponseStore):
     registry.register_store(_store)
+registry.register_bundle_kind(Generated)
 
 __all__ = [
     "NotLoaded",

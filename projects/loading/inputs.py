@@ -13,8 +13,13 @@ from projects.tables.messages import _
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".ndjson")
 #: Of an MT-Bench folder: the rest of it is not loaded from here.
 ANSWERS = "model_answer"
-#: What folders of ours hold besides data.
-ABOUT = {"manifest.json", "metadata.json"}
+#: What folders hold besides data: of an evaluation by llm-jp-judge, its summaries.
+ABOUT = {
+    "manifest.json", "metadata.json", "progress.json", "score_table.json", "evaluate_error_rate_table.json", "judge_prompts.jsonl",
+}  # fmt: skip
+MANIFEST, ITEMS, RUNS, RESULTS = "manifest.json", "items.jsonl", "runs.jsonl", "results-*.jsonl"
+#: That llm-jp-judge writes beside its answers.
+METADATA = "metadata.json"
 
 
 def expand(files: Sequence[Source | Path]) -> list[Source]:
@@ -22,12 +27,52 @@ def expand(files: Sequence[Source | Path]) -> list[Source]:
     found: list[Source] = []
     for file in files:
         source = file if isinstance(file, Source) else Source(file)
-        found.extend(_in_folder(source.path) if source.path.is_dir() else [source])
-    return found
+        found.extend(_in_folder(source.path) if source.path.is_dir() else _with_its_own(source))
+    return list({source.path.resolve(): source for source in found}.values())
+
+
+def _with_its_own(source: Source) -> list[Source]:
+    """A file, and those beside it without which it says nothing."""
+    path = source.path
+    if path.name != source.shown:  # of an upload, or of a folder that was looked through
+        return [source]
+    beside: list[Path] = []
+    if path.match(RESULTS):
+        beside = [path.with_name(name) for name in (MANIFEST, ITEMS, RUNS)]
+    elif names_the_model(path.with_name(METADATA)) and path.name != METADATA:
+        beside = [path.with_name(METADATA)]
+    return [*(Source(one) for one in beside if one.is_file()), source]
+
+
+def names_the_model(metadata: Path) -> bool:
+    try:
+        found = json.loads(metadata.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("model_name"), str)
+
+
+def _in_bundle(folder: Path) -> list[Path]:
+    """What came back, with what it is understood by. What a batch service sent stands under names of its own."""
+    about = [folder / name for name in (MANIFEST, ITEMS, RUNS) if (folder / name).is_file()]
+    results = [path for path in sorted(folder.glob(RESULTS)) if path.stat().st_size]
+    if not results:
+        known = {MANIFEST, ITEMS, RUNS}
+        results = [
+            path
+            for path in sorted(folder.glob("*.jsonl"))
+            if path.name not in known and not path.match(RESULTS) and not path.name.startswith("request")
+        ]
+    if not results:
+        reason = say(_("Nothing has come back in this bundle yet: there are no results."))
+        raise Refused(Problem(reason, Place(folder.name)))
+    return [*about, *results]
 
 
 def _in_folder(folder: Path) -> list[Source]:
-    if questions := sorted(folder.glob("question*.jsonl")):
+    if (folder / MANIFEST).is_file() and (folder / ITEMS).is_file():
+        files = _in_bundle(folder)
+    elif questions := sorted(folder.glob("question*.jsonl")):
         files = [*questions[:1], *sorted((folder / ANSWERS).rglob("*.jsonl"))]
     else:
         files = [
@@ -35,7 +80,7 @@ def _in_folder(folder: Path) -> list[Source]:
             for path in sorted(folder.iterdir())
             if path.is_file()
             and path.suffix.lower() in SUFFIXES
-            and path.name not in ABOUT
+            and (path.name not in ABOUT or (path.name == METADATA and names_the_model(path)))
             and path.name[0] != "."
         ]
     if not files:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,12 @@ class Loading:
         self._numbers: dict[int, int] = {}
         self._columns: dict[int, Columns] = {}
         self._rows: dict[int, int] = {}
+        #: What was read and not loaded, by why: conversations that failed, or are not whole yet.
+        self.left_out: dict[str, int] = {}
+        #: What else there is to say about what was loaded.
+        self.notes: list[Problem] = []
+        #: What formats tell each other.
+        self.shared: dict[Any, Any] = {}
         self._stores: dict[str, Store] = {}
         self._store_types: dict[str, type[Store]] = {}
 
@@ -60,10 +66,24 @@ class Loading:
         return field in self._columns[file]
 
     def take(self, record: Record) -> None:
-        if record.kind not in self._stores:
-            store = self._stores[record.kind] = self._store_types[record.kind](self)
+        self.store(record.kind).take(record)
+
+    def store(self, kind: str) -> Store:
+        """The store of one kind of records, open."""
+        if kind not in self._stores:
+            store = self._stores[kind] = self._store_types[kind](self)
             store.open()
-        self._stores[record.kind].take(record)
+        return self._stores[kind]
+
+    def settling(self) -> Iterator[Store]:
+        """The stores in their order; one may hand records to another that comes after it."""
+        settled: set[str] = set()
+        while left := [store for store in self.stores if store.kind not in settled]:
+            settled.add(left[0].kind)
+            yield left[0]
+
+    def leave_out(self, why: str, times: int = 1) -> None:
+        self.left_out[why] = self.left_out.get(why, 0) + times
 
     @property
     def stores(self) -> list[Store]:

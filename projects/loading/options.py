@@ -38,6 +38,14 @@ class Options:
     batch: str = ""
     #: Whether answers that only say that generating them failed are left out, rather than refused.
     skip_failed: bool = False
+    #: Of files that do not name them: whose answers, whose judgments, and on which axis.
+    model: str = ""
+    judge: str = ""
+    axis: str = ""
+    #: Whether conversations that are not whole are loaded as far as they go.
+    partial: bool = False
+    #: Whether another text under a known key becomes the next sample rather than a conflict.
+    new_version: bool = False
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""

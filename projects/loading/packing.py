@@ -8,7 +8,7 @@ from typing import Any
 from projects.loading.report import Report
 from projects.tables import Message, Place, Problem
 
-_PROBLEMS = ("conflicts", "errors", "warnings")
+_PROBLEMS = ("conflicts", "errors", "warnings", "notes")
 
 
 def packed(report: Report) -> dict[str, Any]:
@@ -17,7 +17,9 @@ def packed(report: Report) -> dict[str, Any]:
 
 
 def unpacked(kept: dict[str, Any]) -> Report:
-    return Report(**{**kept, **{name: [_unpack(problem) for problem in kept[name]] for name in _PROBLEMS}})
+    return Report(
+        **{**kept, **{name: [_unpack(problem) for problem in kept.get(name, ())] for name in _PROBLEMS}}
+    )
 
 
 def _pack(value: Any) -> Any:

@@ -6,16 +6,26 @@ exports, and neither may be imported here.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from projects.loading.bundles.kinds import BundleKind
 from projects.loading.formats.base import Format
 from projects.loading.formats.rows import RowKind
 from projects.loading.store import Store
+
+if TYPE_CHECKING:
+    from projects.loading.loading import Loading
 
 F = TypeVar("F", bound=type[Format])
 K = TypeVar("K", bound=type[RowKind])
 S = TypeVar("S", bound=type[Store])
 
+#: Called when everything else is in, in the same transaction.
+Finisher = Callable[["Loading"], None]
+
+_finishers: list[Finisher] = []
+_bundle_kinds: dict[str, type[BundleKind]] = {}
 _formats: dict[str, type[Format]] = {}
 _row_kinds: dict[str, type[RowKind]] = {}
 _stores: dict[str, type[Store]] = {}
@@ -37,6 +47,25 @@ def register_store(store: S) -> S:
     """Where records of one kind go."""
     _stores[store.kind] = store
     return store
+
+
+def register_finisher(finisher: Finisher) -> None:
+    """Something to be done once everything else is in."""
+    if finisher not in _finishers:
+        _finishers.append(finisher)
+
+
+def register_bundle_kind(kind: type[BundleKind]) -> None:
+    """What becomes of the answers of bundles of one kind."""
+    _bundle_kinds[kind.kind] = kind
+
+
+def finishers() -> list[Finisher]:
+    return list(_finishers)
+
+
+def bundle_kinds() -> dict[str, type[BundleKind]]:
+    return dict(_bundle_kinds)
 
 
 def formats() -> dict[str, type[Format]]:

@@ -28,6 +28,9 @@ class Report:
     n_conflicts: int = 0
     n_errors: int = 0
     n_warnings: int = 0
+    #: Conversations that were left out, by why: "failed", "incomplete".
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: list[Problem] = field(default_factory=list)
     #: What was found out about each file: name, format, encoding, rows.
     files: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -56,6 +59,8 @@ class Report:
             "n_conflicts": self.n_conflicts,
             "n_errors": self.n_errors,
             "n_warnings": self.n_warnings,
+            "left_out": dict(self.left_out),
+            "notes": [problem.as_json(translate) for problem in self.notes],
             "files": self.files,
             "dry_run": self.dry_run,
             "seconds": round(self.seconds, 3),

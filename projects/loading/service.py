@@ -95,6 +95,8 @@ def _load(
         n_conflicts=loading.conflicts.n_errors,
         n_errors=loading.problems.n_errors,
         n_warnings=loading.problems.n_warnings,
+        left_out=dict(loading.left_out),
+        notes=loading.notes,
         files=loading.report_files(),
         seconds=time.monotonic() - started,
         dry_run=dry_run,
@@ -118,18 +120,19 @@ def _run(loading: Loading, files: Sequence[Source | Path], progress: Progress) -
     try:
         whole = sum(table.path.stat().st_size for table in loading.tables)
         done = 0
-        for form in formats:
+        for form in sorted(formats, key=lambda form: form.rank):
             _read(loading, form, progress, done, whole)
             done += form.table.path.stat().st_size
     except Refused as refused:
         loading.problems.add(refused.problem)
     if loading.problems:  # what was left out would be missed further on
         return
-    for store in loading.stores:
-        store.flush()
-    for store in loading.stores:
+    for store in loading.settling():
         progress(whole, whole, store.kind)
+        store.flush()
         store.settle()
+    for finisher in registry.finishers():
+        finisher(loading)
     for store in loading.stores:
         store.close()
     _check_references()
@@ -214,7 +217,7 @@ def _read(loading: Loading, form: Format, progress: Progress, done: int, whole: 
     table = form.table
     size = table.path.stat().st_size
     n = 0
-    for n, row in enumerate(table.rows(loading.problems), 1):
+    for n, row in enumerate(form.rows(), 1):
         if n % ROWS_BETWEEN == 1:
             progress(done + table.position * size // max(1, table.size), whole, "reading")
         try:

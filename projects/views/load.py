@@ -24,6 +24,7 @@ LATEST = 20
 OPTIONS = {
     "--na-value": "Values that mean “cannot judge”",
     "--repeats": "Later scores of the same rater are repeats",
+    "--partial": "Load conversations that are not whole as far as they go",
     "--skip-failed": "Leave out answers that only say that generating them failed",
 }
 KINDS = {
@@ -33,6 +34,12 @@ KINDS = {
     "raters": _("raters"),
     "ratings": _("scores"),
     "judge_scores": _("judge scores"),
+    "verdicts": _("verdicts on pairs"),
+}
+LEFT_OUT = {
+    "failed": _("conversations that failed"),
+    "incomplete": _("conversations that are not answered to their end"),
+    "loaded in part": _("conversations loaded in part"),
 }
 
 
@@ -148,6 +155,8 @@ def _page(
                 for name in (*KINDS, *(set(report.created) - set(KINDS)))
                 if name in report.created
             ],
+            "left_out": [(LEFT_OUT.get(why, why), times) for why, times in report.left_out.items()],
+            "notes": _said(report.notes),
             "conflicts": _said(report.conflicts),
             "errors": _said(report.errors),
             "warnings": _said(report.warnings),

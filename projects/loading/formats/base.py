@@ -31,6 +31,10 @@ class Format(ABC):
     about: ClassVar[str]
     #: What a fixed layout calls the fields that errors speak of.
     called: ClassVar[Mapping[str, str]] = {}
+    #: Files are read in this order: what others are understood by comes first.
+    rank: ClassVar[int] = 10
+    #: Whether a file that looks like this is no other, whatever else it looks like.
+    certain: ClassVar[bool] = False
 
     def __init__(self, loading: Loading, table: Table) -> None:
         self.loading = loading
@@ -50,6 +54,10 @@ class Format(ABC):
     def columns_of(cls, table: Table, loading: Loading) -> Columns:
         """Which column holds which field."""
         return Columns([*table.columns, *cls.called.values()], cls.called, frozenset(table.columns))
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the table."""
+        return self.table.rows(self.loading.problems)
 
     @abstractmethod
     def records(self, row: Row) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from projects.loading.records import ResponseRecord
 from projects.loading.store import Store
-from projects.tables import quoted, say
+from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
 TARGETS = "loading_response_target"
@@ -63,6 +63,8 @@ class ResponseStore(Store):
         self.run(f"ANALYZE {TARGETS}")
         self._tell_contradictions_within()
         self._tell_too_many_turns()
+        if self.loading.options.new_version:
+            self._number_new_versions()
         self._tell_conflicts()
         self._tell_differences()
         created = self.run(
@@ -136,6 +138,25 @@ class ResponseStore(Store):
                 say(_("This response answers only the first turns of its prompt.")),
                 times=fewer[0][1],
             )
+
+    def _number_new_versions(self) -> None:
+        """What is known with another text becomes the next sample, unless a sample has this text already."""
+        self.run(
+            f"UPDATE {TARGETS} t SET known = r.id, sample = r.sample FROM {self.staging} l,"  # noqa: S608
+            " projects_response k, projects_response r WHERE l.n = t.n AND k.id = t.known AND k.turns <> l.turns"
+            " AND r.prompt_id = t.prompt_id AND r.model_id = t.model_id AND r.turns = l.turns"
+        )
+        versions = self.run(
+            f"WITH other AS (SELECT t.n, row_number() OVER (PARTITION BY t.prompt_id, t.model_id ORDER BY t.n) AS nth,"  # noqa: S608
+            f" greatest((SELECT max(x.sample) FROM {TARGETS} x WHERE (x.prompt_id, x.model_id) = (t.prompt_id, t.model_id)),"
+            " (SELECT max(r.sample) FROM projects_response r WHERE (r.prompt_id, r.model_id) = (t.prompt_id, t.model_id)))"
+            f" AS last FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n JOIN projects_response k ON k.id = t.known"
+            " WHERE k.turns <> l.turns)"
+            f" UPDATE {TARGETS} t SET known = NULL, sample = other.last + other.nth FROM other WHERE other.n = t.n"
+        )
+        if versions:
+            reason = say(_("%(n)s responses with another text were loaded as the next sample."), n=versions)
+            self.loading.notes.append(Problem(reason))
 
     def _tell_conflicts(self) -> None:
         for file, line, prompt, model, known, given in self.found(

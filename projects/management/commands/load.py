@@ -64,6 +64,28 @@ class Command(BaseCommand):
             action="store_true",
             help="leave out answers that only say that generating them failed",
         )
+        parser.add_argument(
+            "--model", default="", metavar="NAME", help="whose answers they are, where the files do not say it"
+        )
+        parser.add_argument(
+            "--judge", default="", metavar="NAME", help="who judged, where the files do not say it"
+        )
+        parser.add_argument(
+            "--axis",
+            default="",
+            metavar="KEY",
+            help="the axis of judgments that name none (default: overall, or the only one)",
+        )
+        parser.add_argument(
+            "--partial",
+            action="store_true",
+            help="load conversations that are not whole as far as they go",
+        )
+        parser.add_argument(
+            "--new-version",
+            action="store_true",
+            help="another text under a known id becomes the next sample instead of a conflict",
+        )
         parser.add_argument("--encoding", default="", help="by default detected")
         parser.add_argument("--delimiter", default="", help="of CSV; by default detected")
         parser.add_argument("--sheet", default="", help="of XLSX; by default the first that holds anything")
@@ -105,6 +127,11 @@ class Command(BaseCommand):
                 batch=options["batch"],
                 model_names=read_model_names(options["names"]) if options["names"] else {},
                 skip_failed=options["skip_failed"],
+                model=options["model"],
+                judge=options["judge"],
+                axis=options["axis"],
+                partial=options["partial"],
+                new_version=options["new_version"],
                 encoding=options["encoding"],
                 delimiter=options["delimiter"].replace("\\t", "\t"),
                 sheet=options["sheet"],
@@ -142,6 +169,9 @@ class Command(BaseCommand):
         self.stdout.write(head)
         for name, created in report.created.items():
             self.stdout.write(f"  {name}: {created} new, {report.unchanged.get(name, 0)} there already")
+        for why, times in report.left_out.items():
+            self.stdout.write(f"  {why}: {times}")
+        self._list("Notes", report.notes, len(report.notes))
         self._list("Warnings", report.warnings, report.n_warnings)
         self._list("Conflicts", report.conflicts, report.n_conflicts)
         self._list("Errors", report.errors, report.n_errors)
@@ -149,7 +179,7 @@ class Command(BaseCommand):
     def _list(self, title: str, problems: Sequence[Problem], n: int) -> None:
         if not n:
             return
-        out = self.stdout if title == "Warnings" else self.stderr
+        out = self.stdout if title in ("Notes", "Warnings") else self.stderr
         out.write(f"{title}: {n}")
         for problem in problems:
             out.write(f"  {problem.said(gettext)}")

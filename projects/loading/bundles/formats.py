@@ -1,0 +1,236 @@
+"""The files of a bundle: `manifest.json`, `items.jsonl`, `runs.jsonl`, and the journals `results-<k>-of-<n>.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from offline.bundle import BundleError, Item, Manifest, check_item, hash_of_file
+from projects.loading.bundles.known import Bundles
+from projects.loading.bundles.records import AnsweredRecord, AskedRecord
+from projects.loading.fields import BadRow, Columns
+from projects.loading.formats.base import LONGEST_KEY, LONGEST_MODEL, MOST_SAMPLES, MOST_TURNS, Format
+from projects.loading.formats.contents import wrong
+from projects.loading.records import Record
+from projects.tables import Place, Problem, Problems, Refused, Row, quoted, say
+from projects.tables.messages import _
+
+LONGEST_LINE = 64 << 20
+_ITEM_FIELDS = {one.name for one in fields(Item)}
+_MANIFEST_FIELDS = {one.name for one in fields(Manifest)}
+#: Of an item, what is kept with it besides what decides where its answer goes.
+_OF_ITEM = (
+    "sample",
+    "variant",
+    "model",
+    "turn",
+    "repeat",
+    "order",
+    "other",
+    "response_sha256",
+    "system",
+    "params",
+)
+#: Of a journal's line, what is kept as how the answer was made.
+_OF_LINE = (
+    "run_id", "attempt", "seed", "finish_reason", "truncated", "usage", "request_sha256", "prompt_sha256", "served_model",
+    "system_fingerprint", "reasoning", "started_at", "finished_at",
+)  # fmt: skip
+_READ = ("scores", "parse")
+
+
+class _OfBundle(Format):
+    certain = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.bundles = Bundles.of(self.loading)
+
+    def finish(self) -> None:
+        """Everything was told where it was met."""
+
+
+class ManifestFormat(_OfBundle):
+    name = "bundle-manifest"
+    about = _("Manifest of a bundle (manifest.json)")
+    rank = 0
+
+    @classmethod
+    def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
+        return len(rows) == 1 and {"format", "job_id", "kind", "items_sha256"} <= set(rows[0].values)
+
+    def records(self, row: Row) -> Iterator[Record]:
+        values = row.values
+        if strange := sorted(values.keys() - _MANIFEST_FIELDS):
+            raise wrong(row, strange[0], _("There is no such field in a manifest."))
+        if values.get("format") != 1:
+            raise wrong(row, "format", _("Only bundles of format 1 can be read here."))
+        try:
+            manifest = Manifest(**values)
+            manifest.check(self.table.name)
+        except (BundleError, TypeError, AttributeError) as bad:
+            raise BadRow(
+                Problem(say(_("This is no manifest: %(what)s"), what=str(bad)), row.place())
+            ) from None
+        name = manifest.model["name"]
+        if not isinstance(name, str) or len(name) > LONGEST_MODEL:
+            raise wrong(
+                row, "model.name", _("A model’s name has 1 to %(most)s characters."), most=LONGEST_MODEL
+            )
+        self.bundles.add(manifest)
+        yield from ()
+
+
+class ItemsFormat(_OfBundle):
+    name = "bundle-items"
+    about = _("Conversations of a bundle (items.jsonl)")
+    called: ClassVar = {}
+    rank = 1
+
+    @classmethod
+    def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
+        return bool(rows) and all(
+            {"item_id", "prompt_id", "prompt_sha256", "turns"} <= set(row.values) for row in rows
+        )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._job: str | None = None
+
+    def records(self, row: Row) -> Iterator[Record]:
+        if self._job is None:
+            manifest = self.bundles.by_items.get(hash_of_file(self.table.path))
+            if manifest is None:
+                reason = say(_("No manifest speaks of this file as it is."))
+                advice = say(
+                    _("Load it with the manifest.json of its bundle; if that is so, copy the bundle again.")
+                )
+                raise Refused(Problem(reason, Place(self.table.name), advice=advice))
+            self._job = manifest.job_id
+        values = row.values
+        if strange := sorted(values.keys() - _ITEM_FIELDS):
+            raise wrong(row, strange[0], _("There is no such field in an item."))
+        try:
+            item = Item(**values)
+            check_item(item, str(row.place()))
+        except (BundleError, TypeError, AttributeError) as bad:
+            raise BadRow(Problem(say(_("This is no item: %(what)s"), what=str(bad)), row.place())) from None
+        if not isinstance(values["prompt_id"], str) or not 0 < len(item.prompt_id) <= LONGEST_KEY:
+            raise wrong(
+                row, "prompt_id", _("Here should be an id of 1 to %(most)s characters."), most=LONGEST_KEY
+            )
+        for name, most in (("sample", MOST_SAMPLES), ("repeat", MOST_SAMPLES), ("turn", MOST_TURNS)):
+            number = values.get(name, 0)
+            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
+                raise wrong(row, name, _("Here should be a whole number from 0 on."))
+        users = [place for place, turn in enumerate(item.turns) if turn["role"] == "user"]
+        yield AskedRecord(
+            row=row,
+            job=self._job,
+            item=item.item_id,
+            prompt=item.prompt_id,
+            turns=[users.index(place) + 1 for place in item.answered],
+            said={name: values[name] for name in _OF_ITEM if name in values},
+        )
+
+
+class RunsFormat(_OfBundle):
+    name = "bundle-runs"
+    about = _("Runs of a bundle (runs.jsonl)")
+    rank = 1
+
+    @classmethod
+    def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
+        return bool(rows) and all({"run_id", "event"} <= set(row.values) for row in rows)
+
+    def rows(self) -> Iterator[Row]:
+        return without_torn_line(self)
+
+    def records(self, row: Row) -> Iterator[Record]:
+        if row.values.get("event") == "begins":
+            self.bundles.runs[str(row.values["run_id"])] = row.values
+        yield from ()
+
+
+class JournalFormat(_OfBundle):
+    name = "bundle-results"
+    about = _("Journal of a bundle: what came back (results-1-of-1.jsonl)")
+    called: ClassVar = {"response": "content"}
+
+    @classmethod
+    def recognises(cls, rows: Sequence[Row], columns: Columns) -> bool:
+        wanted = {"item_id", "custom_id", "turn", "status"}
+        return bool(rows) and all(wanted <= set(row.values) for row in rows)
+
+    def rows(self) -> Iterator[Row]:
+        return without_torn_line(self)
+
+    def records(self, row: Row) -> Iterator[Record]:
+        said = row.values
+        item, turn, status = said.get("item_id"), said.get("turn"), said.get("status")
+        if not isinstance(item, str) or not item:
+            raise wrong(row, "item_id", _("Here should be text."))
+        if isinstance(turn, bool) or not isinstance(turn, int) or not 1 <= turn <= MOST_TURNS:
+            raise wrong(row, "turn", _("Here should be a whole number from 1 on."))
+        if status not in ("ok", "error", "blocked"):
+            raise wrong(
+                row, "status", _("“%(value)s” is none of: ok, error, blocked."), value=quoted(str(status))
+            )
+        if status == "blocked":
+            return
+        content = said.get("content")
+        if status == "ok" and not isinstance(content, str | None):
+            raise wrong(row, "content", _("Here should be text."))
+        error = said.get("error") if isinstance(said.get("error"), dict) else {}
+        assert isinstance(error, dict)
+        for name in _READ:
+            if name in said and not isinstance(said[name], dict | None):
+                raise wrong(row, name, _("Here should be an object."))
+        kept = {name: said[name] for name in _OF_LINE if said.get(name) not in (None, "", {})}
+        yield AnsweredRecord(
+            row=row,
+            job=str(said.get("job_id") or ""),
+            item=item,
+            turn=turn,
+            ok=status == "ok",
+            settled=status == "ok" and said.get("settled", True) is True,
+            final=status == "error" and not error.get("retryable"),
+            content=content or "",
+            said=kept,
+            read={name: said[name] for name in _READ if said.get(name)},
+            error=f"{error.get('type', '')}: {error.get('message', '')}"[:1000] if error else "",
+        )
+
+
+def without_torn_line(form: Format) -> Iterator[Row]:
+    """The rows of a journal whose last line may have been torn in two when its writer was killed."""
+    problems = Problems()
+    yield from form.table.rows(problems)
+    torn = bool(problems) and _ends_torn(form.table.path)
+    errors = problems.errors
+    if torn:
+        errors = errors if problems.n_errors > len(errors) else errors[:-1]
+        problems.n_errors -= 1
+        reason = say(_("The last line was torn in two when the run was stopped, and was passed over."))
+        form.loading.problems.warn(Problem(reason, Place(form.table.name)))
+    form.loading.problems.add_all(errors)
+    form.loading.problems.n_errors += problems.n_errors - len(errors)
+    for warning in problems.warnings:
+        form.loading.problems.warn(warning, times=warning.times)
+
+
+def _ends_torn(path: Path) -> bool:
+    """Whether the last line does not end, and is no JSON."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LONGEST_LINE))
+        last = file.read().rsplit(b"\n", 1)[-1]
+    try:
+        json.loads(last)
+    except ValueError:
+        return bool(last.strip())
+    return False
