@@ -57,6 +57,9 @@ NOMINAL, LOWEST, HIGHEST = 0.95, 0.93, 0.97
 TRUTH = -1
 """The number of the study that is the population."""
 
+STUDIES, OF_LARGE, LARGE = 600, 400, 400
+"""Studies of each size, and of those with more than `LARGE` prompts."""
+
 
 class Task(NamedTuple):
     suite: str
@@ -126,8 +129,15 @@ class Row:
     """The truth is that of studies of this size."""
 
     @property
+    def within(self) -> bool:
+        return self.coverage is not None and LOWEST <= self.coverage <= HIGHEST
+
+    @property
     def outside(self) -> bool:
-        return self.coverage is not None and not LOWEST <= self.coverage <= HIGHEST
+        """Further from 93 to 97 % than the error of the simulation reaches."""
+        if self.coverage is None or self.error is None:
+            return False
+        return self.coverage + self.error < LOWEST or self.coverage - self.error > HIGHEST
 
 
 def rows(done: dict[tuple[str, Cell], dict[int, Numbers]]) -> list[Row]:
@@ -210,7 +220,7 @@ def _spread(value: np.ndarray) -> float:
 
 
 def as_text(found: list[Row], *, details: bool) -> str:
-    """A table of figures by sizes, as Markdown; `*` where coverage is outside of 93 to 97 %."""
+    """A table of figures by sizes, as Markdown; `*` where coverage is outside of 93 to 97 %, and not by the error alone."""
     lines = []
     for suite in dict.fromkeys(row.suite for row in found):
         mine = [row for row in found if row.suite == suite]
@@ -227,8 +237,14 @@ def as_text(found: list[Row], *, details: bool) -> str:
             size = " (size)" if any(row.size for row in by_cell.values()) else ""
             shown = [_shown(by_cell.get(cell), details) for cell in cells]
             lines.append(f"| {figure}{size} | {' | '.join(shown)} |")
-    outside = [row for row in found if row.outside]
-    lines += ["", f"{len(found) - len(outside)} of {len(found)} within {LOWEST:.0%} to {HIGHEST:.0%}"]
+    within, outside = sum(row.within for row in found), sum(row.outside for row in found)
+    lines += [
+        "",
+        f"{len(found)} intervals: {within} within {LOWEST:.0%} to {HIGHEST:.0%}, {outside} outside (*), the",
+    ]
+    lines[-1] += (
+        f" others ({len(found) - within - outside}) no further off than chance in so many studies takes them"
+    )
     return "\n".join(lines)
 
 
@@ -267,7 +283,7 @@ def _quiet() -> None:
 
 
 def tasks_of(
-    suites: Iterable[str], cells: Iterable[Cell], studies: int, replicates: int, least: int
+    suites: Iterable[str], cells: Iterable[Cell], studies: int | None, replicates: int, least: int
 ) -> list[Task]:
     """Populations first; then studies, all suites and sizes in turn."""
     tasks = [
@@ -275,10 +291,12 @@ def tasks_of(
         for cell in sorted(cells, key=lambda cell: -cell.prompts)
         for suite in suites
     ]
+    number_of = {cell: studies or (OF_LARGE if cell.prompts > LARGE else STUDIES) for cell in cells}
     tasks += [
         Task(suite, cell, number, replicates, 0)
-        for number in range(studies)
+        for number in range(max(number_of.values(), default=0))
         for cell in cells
+        if number < number_of[cell]
         for suite in suites
     ]
     return tasks
@@ -288,7 +306,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--studies", type=int, help="of each size; 400, with --small 40")
+    parser.add_argument(
+        "--studies", type=int, help=f"of each size; {STUDIES}, of the largest {OF_LARGE}, with --small 40"
+    )
     parser.add_argument("--small", action="store_true", help="the smallest size alone, and small populations")
     parser.add_argument(
         "--only", metavar="NAME", help=f"one of {', '.join(SUITES)}, or a part of a figure's name"
@@ -300,7 +320,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     cells = [cell for cell in (SMALL if options.small else CELLS) if options.size in (None, str(cell))]
-    studies = options.studies or (40 if options.small else 400)
+    studies = options.studies or (40 if options.small else None)
     suites = [options.only] if options.only in SUITES else list(SUITES)
     least = 3_000 if options.small else 20_000
     done = measured(tasks_of(suites, cells, studies, options.replicates, least), options.processes)
@@ -311,7 +331,11 @@ def main() -> None:
         print(json.dumps([asdict(row) | {"outside": row.outside} for row in found]))
         return
     print(as_text(found, details=options.details))
-    print(f"Error of a share near 95 % from {studies} studies: ±{196 * (0.95 * 0.05 / studies) ** 0.5:.1f} %")
+    for cell in dict.fromkeys(row.cell for row in found):
+        number = max(row.studies for row in found if row.cell == cell)
+        print(
+            f"{cell}: {number} studies, error of a share near 95 % up to ±{196 * (0.95 * 0.05 / number) ** 0.5:.1f} %"
+        )
 
 
 if __name__ == "__main__":

@@ -21,12 +21,16 @@ from stats.judges.grid import Grid
 from stats.judges.kappa import kappa_figures
 from stats.judges.length_control import length_controlled_win_rate
 from stats.judges.levels import LEVELS, at_level
+from stats.judges.pairs import difference_figures
 from stats.judges.panel import judge_panel
 from stats.judges.ppi import ppi_models
 from stats.judges.separability import separability
 
 OF_THIS_SIZE = ("panel.spa", "separability.")
 """They ask how sure a study is, so that their truth grows with its size."""
+
+SAME = (".tau23", ".ln_length")
+"""Other units of a figure that is there."""
 
 _MORE = 3
 """Times as many prompts that the judge alone scored, for prediction-powered means."""
@@ -63,7 +67,7 @@ def study(cell: Cell, rng: np.random.Generator, replicates: int) -> Found:
             (f"ppi.{name}", m): one for name in ("tuned", "plain", "people") for m, one in means.items()
         }
         found |= {("ppi.sample", m): replace(one, value=0.0) for m, one in means.items()}  # type: ignore[type-var]
-    return found
+    return {key: one for key, one in found.items() if not key[0].endswith(SAME)}
 
 
 def _means(grid: Grid, interval: Interval, rng: np.random.Generator) -> dict[str, object]:
@@ -96,9 +100,9 @@ def _between(drawn: Study, interval: Interval, rng: np.random.Generator) -> Foun
         grid = drawn.grid(scores).shared()
         sets[name] = [
             *(at_level(grid, level).figures for level in LEVELS),
-            error_figures(grid)[0],
-            *(one for one in error_figures(grid) if set(one.names) & {"mae", "rmse", "slope"}),
-            *kappa_figures(grid)[0][2:],
+            difference_figures(grid),
+            *(one for one in error_figures(grid) if "bias" not in one.names),
+            *(one for one in kappa_figures(grid)[0] if one.names != ("qwk.people",)),
         ]
     found = compare_judges(sets, grid.prompt, interval=interval, rng=rng)
     return {(f"between.{one.figure}", 0): one.difference for one in found.differences}
