@@ -28,9 +28,9 @@ CHOICES = {
     "long": ("long",),
     "wide": ("wide",),
     "both": ("long", "wide"),
-    "all": ("long", "wide", "prompts", "responses", "axes"),
+    "all": ("long", "wide", "prompts", "responses", "axes", "agreement"),
 }
-WORKBOOK_TABLES = ("long", "wide", "prompts", "responses", "axes", "about")
+WORKBOOK_TABLES = ("long", "wide", "prompts", "responses", "axes", "agreement", "about")
 
 
 def _unwatched(_table: str, _count: int, rows: Iterable[Any]) -> Iterable[Any]:

@@ -99,7 +99,7 @@ def test_every_table_comes_in_every_format(client, researcher, query, count, rea
 def test_everything_comes_in_one_workbook_whatever_format_is_chosen(client, researcher):
     data = body(client.get(file(table="workbook", format="csv", bom="on")))
     book = openpyxl.load_workbook(io.BytesIO(data))
-    assert book.sheetnames == ["long", "wide", "prompts", "responses", "axes", "about"]
+    assert book.sheetnames == ["long", "wide", "prompts", "responses", "axes", "agreement", "about"]
 
 
 def test_a_files_name_says_project_batch_table_and_day_and_nothing_harmful(
@@ -159,7 +159,16 @@ def test_htmx_gets_the_contents_alone(client, researcher):
 def test_an_empty_project_has_a_page_and_a_file_with_its_columns(client):
     project = create_project(slug="empty")
     client.force_login(create_member(project, is_coordinator=True).user)
-    for table in ["long", "wide", "prompts", "responses", "axes", "workbook", "llm-human-eval-jp"]:
+    for table in [
+        "long",
+        "wide",
+        "prompts",
+        "responses",
+        "axes",
+        "agreement",
+        "workbook",
+        "llm-human-eval-jp",
+    ]:
         shown = client.get(reverse("exports:download", args=["empty"]), {"table": table})
         assert shown.status_code == 200
     data = body(client.get(reverse("exports:download_file", args=["empty"])))
@@ -167,7 +176,7 @@ def test_an_empty_project_has_a_page_and_a_file_with_its_columns(client):
 
 
 def test_the_page_takes_few_statements(client, researcher, django_assert_max_num_queries):
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):  # and none of them reads ratings
         client.get(page(table="workbook"))
 
 

@@ -6,10 +6,21 @@ import pytest
 from django.db import connections
 from django.utils import timezone, translation
 
+from annotation.agreement import agreement, as_json
 from annotation.models import Assignment, Batch
 from exports.files import streamed
 from exports.selection import Selection
-from exports.tables import TABLES, AboutTable, AxisTable, LongTable, PromptTable, ResponseTable, WideTable
+from exports.tables import (
+    FIGURES_OF_AN_AXIS,
+    TABLES,
+    AboutTable,
+    AgreementTable,
+    AxisTable,
+    LongTable,
+    PromptTable,
+    ResponseTable,
+    WideTable,
+)
 from projects.models import Member, User
 from tests.factories import (
     create_batch,
@@ -119,8 +130,31 @@ def test_another_project_stays_out_of_every_table(project, rated):
     create_response(other)
     for name, table in TABLES.items():
         if name != "about":
-            assert records(table(Selection(other))) == [] or name in ("prompts", "responses")
+            assert records(table(Selection(other))) == [] or name in ("prompts", "responses", "agreement")
     assert len(records(PromptTable(Selection(other)))) == 1
+    assert {row["n"] for row in records(AgreementTable(Selection(other)))} == {0}
+
+
+@pytest.mark.parametrize("batch", [None, "named"])
+def test_agreement_is_what_the_command_says(project, rated, batch):
+    chosen = project.batches.first() if batch else None
+    said = as_json(agreement(project=project, batch=chosen))
+    table = AgreementTable(Selection(project, chosen))
+    assert table.count() == FIGURES_OF_AN_AXIS * len(said["axes"])
+    found = {(row["axis"], row["figure"]): row for row in records(table)}
+    assert len(found) == table.count()
+    for axis in said["axes"]:
+        exact, alpha = found[axis["axis"], "exact"], found[axis["axis"], "alpha.ordinal"]
+        assert (exact["value"], exact["low"], exact["n"]) == (
+            axis["exact"]["value"],
+            axis["exact"].get("low"),
+            axis["exact"]["n"],
+        )
+        assert (alpha["value"], alpha["reason"]) == (
+            axis["alpha"]["ordinal"]["value"],
+            axis["alpha"]["ordinal"].get("reason") or axis["alpha"]["ordinal"].get("no_interval"),
+        )
+        assert all((row["value"] is None) <= (row["reason"] is not None) for row in found.values())
 
 
 def test_raters_are_known_by_pseudonym_and_by_nothing_else(project, rated):
