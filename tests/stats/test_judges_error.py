@@ -187,7 +187,7 @@ def alt_test_grid(vectors) -> Grid:
 def test_kappas_of_resamples_are_those_of_prompts_written_out(judge):
     grid = study(prompts=40, raters=4, missing=0.1, judge=judge).shared()
     assert kappa_figures(grid, fewest=10_000)[1] == kappa_figures(grid, fewest_of_pair=10_000)[2] == 0
-    sets, raters, pairs = kappa_figures(grid)
+    sets, raters, _pairs = kappa_figures(grid)
     assert raters == 4
     weights = np.vstack([np.ones(len(grid.human)), resamples(grid.prompt, 3, rng())])
     found = np.concatenate([one.of(weights) for one in sets], axis=1)
