@@ -99,14 +99,13 @@ class _Making:
     def items(self, prompts: Iterable[Prompt]) -> Iterator[Item]:
         categories: set[str] = set()
         for prompt in prompts:
-            there = set(getattr(prompt, "there", ()))
-            samples = [sample for sample in range(self.asked.samples) if sample not in there]
-            if not samples:
+            missing = self._missing(set(getattr(prompt, "there", ())))
+            if not missing:
                 self.counts["answered_already"] += 1
                 continue
             self.counts["prompts"] += 1
             categories.add(prompt.category)
-            yield from self._of_prompt(prompt, samples)
+            yield from self._of_prompt(prompt, missing)
         if not self.counts["prompts"]:
             raise NotPrepared(self._why_none())
         if strange := sorted(self.in_category.keys() - categories):
@@ -116,23 +115,36 @@ class _Making:
                 field="in_category",
             )
 
-    def _of_prompt(self, prompt: Prompt, samples: list[int]) -> Iterator[Item]:
+    def _missing(self, there: set[int]) -> list[tuple[str, int]]:
+        """Variants and samples that there is no response to. Responses to the second variant are numbered after those
+        to the first, in the manifest's order."""
+        order = self.manifest.variants or [""]
+        return [
+            (name, sample)
+            for name in self.wordings
+            for sample in range(self.asked.samples)
+            if order.index(name) * self.asked.samples + sample not in there
+        ]
+
+    def _of_prompt(self, prompt: Prompt, missing: list[tuple[str, int]]) -> Iterator[Item]:
         if self.asked.system and prompt.turns[0]["role"] == "system":
             self.counts["own_system"] += 1
-        for name, wording in self.wordings.items():
-            said = conversation(prompt, wording, system=self.asked.system or None)
-            for sample in samples:
-                item = make_item(
-                    self.manifest,
-                    prompt_id=prompt.key,
-                    turns=said.turns,
-                    system=said.system,
-                    variant=name,
-                    sample=sample,
-                    params=self.in_category.get(prompt.category, {}),
-                )
-                self.several_turns |= len(item.answered) > 1
-                yield item
+        said = {
+            name: conversation(prompt, self.wordings[name], system=self.asked.system or None)
+            for name in dict.fromkeys(name for name, _sample in missing)
+        }
+        for name, sample in missing:
+            item = make_item(
+                self.manifest,
+                prompt_id=prompt.key,
+                turns=said[name].turns,
+                system=said[name].system,
+                variant=name,
+                sample=sample,
+                params=self.in_category.get(prompt.category, {}),
+            )
+            self.several_turns |= len(item.answered) > 1
+            yield item
 
     def _why_none(self) -> str:
         if self.counts["answered_already"]:
