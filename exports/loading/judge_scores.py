@@ -36,6 +36,7 @@ class JudgeScoreStore(ItemStore):
         "failure": "text",
         "reason": "text",
         "repeat": "integer",
+        "again": "boolean",
         "sha256": "text",
     }
 
@@ -46,6 +47,7 @@ class JudgeScoreStore(ItemStore):
         self._runs: dict[str, dict[str, int]] = {}
         self._prompts: dict[str, str] = {"": ""}
         self._files: dict[int, set[int]] = {}
+        self._versions: dict[int, dict[str, Any]] = {}
         self._has_hashes = False
 
     # One row
@@ -68,6 +70,7 @@ class JudgeScoreStore(ItemStore):
             failure,
             record.reason,
             record.repeat,
+            record.again,
             record.response_sha256,
         )
 
@@ -134,6 +137,8 @@ class JudgeScoreStore(ItemStore):
             self._prompts[sha256] = text
             self._files[of_judge[sha256]] = set()
         number = of_judge[sha256]
+        if record.version and number not in self._versions:
+            self._versions[number] = record.version
         self._files[number].add(self.loading.number_of(record.row.table))
         return number
 
@@ -173,6 +178,7 @@ class JudgeScoreStore(ItemStore):
                     defaults={
                         "prompt": self._prompts[sha256],
                         "loaded_from": files,
+                        "version": self._versions.get(number, {}),
                         "created_by": self.loading.by,
                     },
                 )
@@ -183,9 +189,9 @@ class JudgeScoreStore(ItemStore):
         """Each row with its item, its run, which repeat it is, and the score that is known of it."""
         self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
-            " WITH resolved AS (SELECT l.n, l.axis_id, l.repeat, i.id AS item_id, k.run_id"
+            " WITH resolved AS (SELECT l.n, l.axis_id, l.repeat, l.again, i.id AS item_id, k.run_id"
             f" FROM {self.staging} l JOIN {RUNS} k ON k.number = l.run {self.ITEM} WHERE i.id IS NOT NULL),"
-            " counted AS (SELECT n, axis_id, item_id, run_id, COALESCE(repeat, CASE WHEN NOT %(repeats)s THEN 1 ELSE"
+            " counted AS (SELECT n, axis_id, item_id, run_id, COALESCE(repeat, CASE WHEN NOT (%(repeats)s OR again) THEN 1 ELSE"
             " row_number() OVER (PARTITION BY run_id, item_id, axis_id, repeat IS NULL ORDER BY n) END)::integer"
             " AS repeat FROM resolved)"
             " SELECT c.*, x.id AS score_id FROM counted c JOIN projects_axis axis ON axis.id = c.axis_id"

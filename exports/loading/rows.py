@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from projects.loading.fields import Columns, Fields
@@ -36,6 +36,32 @@ class JudgeScoreRecord(Record):
     reason: str = ""
     judge_prompt: str = ""
     response_sha256: str = ""
+    #: Whether the same once more is a repeat, whatever the options say.
+    again: bool = False
+    #: What else there is to say of the judge, for its run.
+    version: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class VerdictRecord(Record):
+    """What a judge said of two responses of one prompt; `first` is the one that it was shown first."""
+
+    kind: ClassVar[str] = "verdicts"
+    prompt: str
+    first: str
+    second: str
+    judge: str
+    #: 1 if `first` is the better, -1 if it is the worse, 0 for a tie, between where the judge is not so sure.
+    value: float | None
+    verdict: str = ""
+    failure: str = ""
+    reason: str = ""
+    sample: int = 0
+    turn: int = 1
+    axis: str = ""
+    judge_prompt: str = ""
+    repeat: int | None = None
+    version: dict[str, Any] = field(default_factory=dict)
 
 
 class JudgeScoreRow(RowKind):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pgtrigger
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from projects.models import Axis, Item, Project, User
+from projects.models import Axis, Item, Project, Response, User
 
 SHOWN_OF_A_HASH = 8
 
@@ -161,3 +161,84 @@ class JudgeScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}: {self.item_id}/{self.axis_id}/{self.repeat}"
+
+
+class JudgeVerdict(models.Model):
+    """Which of two responses to one prompt a judge found the better, or how it failed.
+
+    `first` is the one that the judge was shown first: the same pair in the other order is another row. Where a prompt has
+    several turns, both are judged at `turn`.
+    """
+
+    run = models.ForeignKey(JudgeRun, models.PROTECT, related_name="verdicts", db_index=False)
+    first = models.ForeignKey(Response, models.PROTECT, related_name="verdicts_as_first")
+    second = models.ForeignKey(Response, models.PROTECT, related_name="verdicts_as_second")
+    turn = models.PositiveSmallIntegerField(default=1)
+    axis = models.CharField(
+        max_length=200, blank=True, help_text=_("What they were compared in, where the judge says so.")
+    )
+    repeat = models.PositiveIntegerField(default=1)
+    value = models.FloatField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "1: the first is better; 0: neither; -1: the second is. Between: the judge is less sure."
+        ),
+    )
+    verdict = models.CharField(max_length=20, blank=True, help_text=_("As the judge said it."))
+    failure = models.CharField(max_length=10, choices=Failure, null=True, blank=True)  # noqa: DJ001
+    reason = models.TextField(blank=True, help_text=_("What the judge said for it."))
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "first", "second", "turn", "axis", "repeat"],
+                name="judge_verdict_once_per_repeat",
+            ),
+            models.CheckConstraint(condition=~Q(first=F("second")), name="judge_verdict_on_two"),
+            models.CheckConstraint(condition=Q(turn__gte=1), name="judge_verdict_turn_from_one"),
+            models.CheckConstraint(
+                condition=Q(value__isnull=False, failure=None) | Q(value=None, failure__isnull=False),
+                name="judge_verdict_given_or_failed",
+            ),
+            models.CheckConstraint(
+                condition=Q(failure=None) | Q(failure__in=Failure.values),
+                name="judge_verdict_failure_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(value=None) | Q(value__gte=-1, value__lte=1), name="judge_verdict_within_one"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="judge_verdict_on_one_prompt",
+                when=pgtrigger.After,
+                level=pgtrigger.Statement,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_verdicts"),
+                func="""
+                    IF EXISTS (
+                        SELECT FROM new_verdicts v
+                        JOIN exports_judgerun j ON j.id = v.run_id
+                        JOIN projects_response f ON f.id = v.first_id
+                        JOIN projects_response s ON s.id = v.second_id
+                        JOIN projects_prompt p ON p.id = f.prompt_id
+                        WHERE f.prompt_id <> s.prompt_id OR p.project_id <> j.project_id
+                    ) THEN
+                        RAISE EXCEPTION 'a verdict is on two responses to one prompt of the judge''s project'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'judge_verdict_on_one_prompt';
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
+            pgtrigger.Protect(name="judge_verdict_stays", operation=pgtrigger.Update),
+        ]
+
+    if TYPE_CHECKING:
+        run_id: int
+        first_id: int
+        second_id: int
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.first_id}/{self.second_id}@{self.turn}/{self.repeat}"

@@ -10,10 +10,14 @@ from projects.loading import registry
 from projects.loading.bundles.formats import ItemsFormat, JournalFormat, ManifestFormat, RunsFormat
 from projects.loading.bundles.kinds import Generated
 from projects.loading.bundles.stores import AnsweredStore, AskedStore
+from projects.loading.formats.arena_hard import ArenaHardAnswerFormat, ArenaHardQuestionFormat
 from projects.loading.formats.fast_chat import AnswerFormat, QuestionFormat
 from projects.loading.formats.human_eval import HumanEvalFormat
+from projects.loading.formats.llm_jp_judge import GenerationFormat, MetadataFormat
 from projects.loading.formats.multiple_choice import MultipleChoiceFormat
+from projects.loading.formats.openai_batch import OutputFormat, RequestFormat
 from projects.loading.formats.rows import PromptRow, ResponseRow
+from projects.loading.formats.wildbench import AlpacaEvalFormat, WildBenchFormat, WildBenchMTBenchFormat
 from projects.loading.inputs import read_model_names
 from projects.loading.options import Options, Source
 from projects.loading.report import NotLoaded, Report
@@ -24,6 +28,8 @@ for _kind in (PromptRow, ResponseRow):
     registry.register_row_kind(_kind)
 for _format in (
     ManifestFormat, ItemsFormat, RunsFormat, JournalFormat, HumanEvalFormat, QuestionFormat, AnswerFormat, MultipleChoiceFormat,
+    RequestFormat, OutputFormat, MetadataFormat, GenerationFormat, ArenaHardQuestionFormat, ArenaHardAnswerFormat, WildBenchFormat,
+    WildBenchMTBenchFormat, AlpacaEvalFormat,
 ):  # fmt: skip
     registry.register_format(_format)
 for _store in (AskedStore, AnsweredStore, PromptStore, ResponseStore):

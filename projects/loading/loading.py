@@ -75,6 +75,12 @@ class Loading:
             store.open()
         return self._stores[kind]
 
+    def fresh_store(self, kind: str) -> Store:
+        """The store of one kind of records with nothing in it."""
+        if kind in self._stores:
+            self._stores.pop(kind).close()
+        return self.store(kind)
+
     def settling(self) -> Iterator[Store]:
         """The stores in their order; one may hand records to another that comes after it."""
         settled: set[str] = set()

@@ -48,7 +48,7 @@ def format_of(table: Table, loading: Loading) -> Format:
     rows = first_rows(table)
     candidates: list[type[Format]] = [*registry.formats().values(), format_named(RowsFormat.name)]
     fitting = [kind for kind in candidates if kind.recognises(rows, kind.columns_of(table, loading))]
-    if certain := [kind for kind in fitting if kind.certain]:
+    if (certain := [kind for kind in fitting if kind.certain]) and not loading.options.columns:
         fitting = certain
     if len(fitting) == 1:
         return fitting[0](loading, table)

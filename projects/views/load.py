@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from projects.access import Request, for_data, project_page
 from projects.load_forms import OptionsForm, TwiceChosen, UploadForm, chosen_columns
-from projects.loading import runs
+from projects.loading import registry, runs
 from projects.loading.packing import unpacked
 from projects.loading.preview import ABOUT, Preview, preview
 from projects.models import LoadRun, Member
@@ -176,7 +176,10 @@ def _page(
             "files": _shown_files(found) if found else [],
             "may_be_checked": found is not None and any(file.facts for file in found.files),
             "has_ratings": found is not None and _has_ratings(found),
-            "is_anonymous": found is not None and "llm-human-eval-jp" in found.uses,
+            "is_anonymous": found is not None
+            and any(registry.formats()[name].names_vary for name in found.uses & registry.formats().keys()),
+            "is_foreign": found is not None
+            and any(registry.formats()[name].asks_more for name in found.uses & registry.formats().keys()),
         }
     return project_page(request, member, "projects/load_run.html", context, status=status)
 

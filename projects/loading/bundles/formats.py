@@ -40,11 +40,12 @@ _OF_LINE = (
     "run_id", "attempt", "seed", "finish_reason", "truncated", "usage", "request_sha256", "prompt_sha256", "served_model",
     "system_fingerprint", "reasoning", "started_at", "finished_at",
 )  # fmt: skip
-_READ = ("scores", "parse")
+_READ = ("scores", "parse", "reasons", "verdict", "checklist")
 
 
 class _OfBundle(Format):
     certain = True
+    asks_more = True
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -187,7 +188,7 @@ class JournalFormat(_OfBundle):
             raise wrong(row, "content", _("Here should be text."))
         error = said.get("error") if isinstance(said.get("error"), dict) else {}
         assert isinstance(error, dict)
-        for name in _READ:
+        for name in ("scores", "parse", "reasons"):
             if name in said and not isinstance(said[name], dict | None):
                 raise wrong(row, name, _("Here should be an object."))
         kept = {name: said[name] for name in _OF_LINE if said.get(name) not in (None, "", {})}

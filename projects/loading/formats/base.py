@@ -35,6 +35,10 @@ class Format(ABC):
     rank: ClassVar[int] = 10
     #: Whether a file that looks like this is no other, whatever else it looks like.
     certain: ClassVar[bool] = False
+    #: Whether the options “model”, “judge” and “axis”, or “partial”, may matter to it.
+    asks_more: ClassVar[bool] = False
+    #: Whether its names of models can be mapped to others.
+    names_vary: ClassVar[bool] = False
 
     def __init__(self, loading: Loading, table: Table) -> None:
         self.loading = loading

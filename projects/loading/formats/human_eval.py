@@ -25,6 +25,7 @@ LONGEST_LIST = 1000
 
 class HumanEvalFormat(Format):
     name = "llm-human-eval-jp"
+    names_vary = True
     called: ClassVar = {"prompt_id": "id", "response": "turns", "model": "turns"}
     about = _("LLM-jp’s published ratings: a prompt per line, with responses and ratings by position")
 
