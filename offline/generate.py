@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import contextlib
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
-from offline import runs
-from offline.backends import Backend, Refusal
+from offline import provenance, runs
+from offline.backends import Backend, Refusal, choice
 from offline.bundle import BundleError, Kind, Manifest
 from offline.journal import Journal, JournalError
 from offline.progress import Progress
@@ -22,9 +24,8 @@ from offline.runner import FAILED, RESUMABLE, AsItIs, Options, Reading, Runner
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run_bundle(
-        parser(__doc__ or "").parse_args(arguments), kind="generate", reading=lambda manifest: AsItIs()
-    )
+    options = parser(__doc__ or "").parse_args(arguments)
+    return leave(run_bundle(options, kind="generate", reading=lambda manifest: AsItIs()))
 
 
 def parser(about: str) -> argparse.ArgumentParser:
@@ -63,6 +64,7 @@ def parser(about: str) -> argparse.ArgumentParser:
         help="for answers on their way when stopped (%(default)s)",
     )
     parser.add_argument("--retry-errors", action="store_true", help="try again what failed for good before")
+    choice.add_flags(parser)
     return parser
 
 
@@ -89,23 +91,17 @@ def run_bundle(
         if manifest.kind != kind:
             other = "offline.judge" if manifest.kind == "judge" else "offline.generate"
             raise BundleError(f"{options.bundle}: this bundle is for `python -m {other}`")
-        return asyncio.run(_run(options, manifest, reading(manifest), backend or openai(options)))
+        if backend is None and options.backend == "batch-file":
+            from offline import batch_file
+
+            return batch_file.run(options, manifest, reading(manifest))
+        chosen = backend or choice.choose(options, manifest)
+        return asyncio.run(_run(options, manifest, reading(manifest), chosen))
     except (BundleError, JournalError, Refusal, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return RESUMABLE
-
-
-def openai(options: argparse.Namespace) -> Backend:
-    from offline.backends.openai import OpenAIBackend, urls_from_environment
-
-    return OpenAIBackend(
-        options.base_url or urls_from_environment(),
-        api_key=os.environ.get("OPENAI_API_KEY", ""),
-        in_flight=options.in_flight,
-        timeout=options.timeout,
-    )
 
 
 async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading, backend: Backend) -> int:
@@ -125,9 +121,12 @@ async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading
             ),
         )  # fmt: skip
         try:
-            runs.begin(
-                folder, manifest, run_id=runner.run_id, shard=options.shard, backend=await backend.start()
-            )
+            said = await _unless_stopped(backend.start())
+            if said is None:
+                print("Stopped before it began. Run the same command again.", file=sys.stderr)
+                return RESUMABLE
+            said |= await asyncio.to_thread(provenance.of_node, manifest)
+            runs.begin(folder, manifest, run_id=runner.run_id, shard=options.shard, backend=said)
             status = await runner.run()
         finally:
             await backend.close()
@@ -135,6 +134,29 @@ async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading
         runs.end(folder, run_id=runner.run_id, status=status, why=runner.why, counts=runner.counts)
     print(summary(runner, status), file=sys.stderr)
     return status
+
+
+async def _unless_stopped(starting: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
+    """What a back end says of itself when it is ready, which takes a server minutes; None if told to stop before."""
+    task = asyncio.create_task(starting)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(name, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(name)
+
+
+def leave(status: int) -> int:
+    """The exit status; where vLLM is still computing in this process what nobody waits for, at once."""
+    in_process = sys.modules.get("offline.backends.in_process")
+    return in_process.leave(status) if in_process else status
 
 
 def summary(runner: Runner, status: int) -> str:

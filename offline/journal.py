@@ -142,11 +142,7 @@ class Journal:
     def write(self, line: dict[str, Any]) -> None:
         """One line, handed to the operating system before this returns: from here on a crash of ours cannot lose it."""
         said = {"v": VERSION, **line}
-        try:
-            data = (json.dumps(said, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # half of a character, which some servers send: kept, as an escape
-            data = (json.dumps(said) + "\n").encode()
-        self._file.write(data)
+        self._file.write((as_json(said) + "\n").encode())
         self._unsynced.set()
 
     def read_at(self, offset: int) -> dict[str, Any]:
@@ -162,6 +158,16 @@ class Journal:
             self._unsynced.clear()
             os.fsync(self._file.fileno())
             self._closing.wait(SYNC_EVERY)
+
+
+def as_json(said: Any) -> str:
+    """JSON that can be encoded: half of a character, which some servers send, is kept as an escape."""
+    text = json.dumps(said, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(said)
+    return text
 
 
 def cut_torn_line(path: Path) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.bundle import BundleError, Manifest
-from offline.generate import parser, run_bundle
+from offline.generate import leave, parser, run_bundle
 from offline.journal import JournalError, name_of, read_lines
 from offline.judging.parsing import JudgeReading
 from offline.judging.presets import Form, PresetError
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(lines(said)), file=sys.stderr)
     except (BundleError, JournalError, PresetError, OSError):
         pass  # said already
-    return status
+    return leave(status)
 
 
 def summary(folder: Path, manifest: Manifest, shard: tuple[int, int] = (1, 1)) -> dict[str, Any]:

@@ -123,6 +123,7 @@ class Runner:
         self._stopping = asyncio.Event()
         self._rng = random.Random()  # noqa: S311 - only for waiting times
         self._answers = 0
+        self._fatal = False
 
     def stop(self, why: str) -> None:
         self.why = self.why or why
@@ -142,7 +143,7 @@ class Runner:
             for name in (signal.SIGTERM, signal.SIGINT):
                 with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                     loop.remove_signal_handler(name)
-        if self._stopping.is_set() and not self._hopeless():
+        if self._stopping.is_set() and not self._hopeless() and not self._fatal:
             return RESUMABLE
         counts = self.counts
         return FAILED if counts.failed or counts.blocked or counts.put_off or counts.left else COMPLETE
@@ -246,6 +247,10 @@ class Runner:
                 error = {"type": refusal.kind, "message": refusal.message, "retryable": refusal.retryable}
                 self.journal.write({**line, "status": "error", "error": error, "finished_at": now()})
                 tries += 1
+                if refusal.fatal:
+                    self._fatal = True
+                    self.stop(refusal.message[:2000])
+                    raise _Stopped from None
                 if not refusal.retryable:
                     self.counts.failed += 1
                     self._give_up_if_hopeless(refusal)
@@ -325,7 +330,7 @@ def messages(item: Item, place: int, said: dict[int, str]) -> list[dict[str, str
 def request(manifest: Manifest, item: Item, asked: list[dict[str, str]], seed: int) -> dict[str, Any]:
     """The body of a chat completion, every sampling field written out."""
     body: dict[str, Any] = {
-        "model": manifest.model.get("served_name") or manifest.model.get("path") or manifest.model["name"],
+        "model": served_name(manifest),
         "messages": asked,
         **manifest.sampling,
         **item.params,
@@ -340,6 +345,14 @@ def request(manifest: Manifest, item: Item, asked: list[dict[str, str]], seed: i
     for name in manifest.model.get("unsupported", ()):  # hosted servers refuse what only vLLM knows
         body.pop(name, None)
     return body
+
+
+def served_name(manifest: Manifest) -> str:
+    """The model's name in requests. An adapter has one of its own beside the model that it adapts."""
+    model = manifest.model
+    if model.get("lora"):
+        return str(model.get("served_name") or model["name"])
+    return str(model.get("served_name") or model.get("path") or model["name"])
 
 
 def check_items(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> int:

@@ -36,6 +36,7 @@ class Refusal(Exception):
         retryable: bool,
         retry_after: float | None = None,
         unreachable: bool = False,
+        fatal: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind, self.message, self.retryable = kind, message, retryable
@@ -43,6 +44,8 @@ class Refusal(Exception):
         """Seconds that the server asks us to wait."""
         self.unreachable = unreachable
         """Nobody was there: it says nothing about the request."""
+        self.fatal = fatal
+        """Nor will anybody be: the run ends."""
 
 
 class Backend(Protocol):

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from offline.backends import Answer, Refusal
+from offline.backends.completion import parse_answer
+from offline.bundle import sha256
+from offline.journal import as_json
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
@@ -32,21 +35,46 @@ class OpenAIBackend:
         self._turn = itertools.cycle(range(len(self.urls)))
         self._session: aiohttp.ClientSession | None = None
 
-    async def start(self) -> dict[str, Any]:
+    def _open(self) -> None:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._in_flight),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=30),
-            json_serialize=lambda body: json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            json_serialize=as_json,
             trust_env=True,
         )
-        served = {url: await self._models(url) for url in self.urls}
+
+    async def start(self) -> dict[str, Any]:
+        if self._session is None:
+            self._open()
         return {
             "backend": "openai",
             "urls": [_without_secrets(url) for url in self.urls],
-            "served": [*served.values()],
+            "served": [await self._models(url) for url in self.urls],
+            "servers": [await self._tells(url) for url in self.urls],
         }
+
+    async def _tells(self, url: str) -> dict[str, Any]:
+        """What vLLM says of itself, if it is vLLM: its version, and the chat template as loaded, where that may be asked."""
+        assert self._session
+        said: dict[str, Any] = {}
+        for name in ("version", "tokenizer_info"):
+            try:
+                async with self._session.get(
+                    f"{url.removesuffix('/v1')}/{name}", timeout=aiohttp.ClientTimeout(total=10)
+                ) as reply:
+                    found = await reply.json(content_type=None) if reply.status == 200 else None
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                continue
+            if not isinstance(found, dict):
+                continue
+            if name == "version":
+                said["version"] = found.get("version")
+            elif isinstance(template := found.get("chat_template"), str):
+                said["tokenizer_class"] = found.get("tokenizer_class")
+                said["chat_template"] = {"text": template, "sha256": sha256(template)}
+        return said
 
     async def _models(self, url: str) -> Any:
         """What the server says that it serves; hosted ones may not say."""
@@ -80,28 +108,6 @@ class OpenAIBackend:
         except aiohttp.ClientError as error:
             raise Refusal("connection", f"{type(error).__name__}: {error}", retryable=True) from error
         return parse_answer(text)
-
-
-def parse_answer(text: str | dict[str, Any]) -> Answer:
-    """A chat completion as an answer. Raises Refusal where it is none."""
-    try:
-        said = json.loads(text) if isinstance(text, str) else text
-        choice = said["choices"][0]
-        message = choice["message"]
-        content = message.get("content")
-        reasoning = message.get("reasoning") or message.get("reasoning_content")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Refusal("bad_answer", f"not a chat completion: {str(text)[:200]}", retryable=True) from error
-    if message.get("refusal") and not content:
-        raise Refusal("refused", str(message["refusal"])[:500], retryable=False)
-    return Answer(
-        content=content or "",
-        finish_reason=choice.get("finish_reason"),
-        reasoning=reasoning,
-        usage=said.get("usage") or {},
-        served_model=said.get("model"),
-        system_fingerprint=said.get("system_fingerprint"),
-    )
 
 
 def _refusal(status: int, text: str, retry_after: str | None) -> Refusal:

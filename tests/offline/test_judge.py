@@ -161,7 +161,7 @@ def test_a_judge_that_the_bundle_does_not_describe_is_said(tmp_path, serve, caps
 
 def test_neither_django_nor_vllm_nor_torch_is_needed_to_start():
     code = (
-        "import sys, offline.judge, offline.judging.presets\n"
+        "import sys, offline.judge, offline.judging.presets, offline.batch_file, offline.backends.choice\n"
         "print([m for m in ('django', 'vllm', 'torch', 'aiohttp', 'openai') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,0 +1,1 @@
+"""A model server of our own: started, watched, started again after a crash, and never left behind."""
