@@ -200,7 +200,7 @@ def _row(suite: str, name: str, cell: Cell, table: np.ndarray, right: np.ndarray
         coverage=float(share),
         error=float(error),
         studies=len(table),
-        without=float(1 - n / there.size),
+        without=float(1 - n / (np.isfinite(right).sum() * len(table))),
         below=float((there & below).sum() / n),
         above=float((there & above).sum() / n),
         off=float(off),

@@ -30,6 +30,9 @@ from stats.judges.moments import Moments, ratio
 from stats.judges.raters import FEWEST, Scores, alpha_of_pairs, why_no_rater
 from stats.resampling import CLUSTER_BOOTSTRAP
 
+_MEANS_OF_FEW = frozenset({"ceiling.alpha.judge", "ceiling.alpha.difference"})
+"""Means over people of a coefficient that is too low with few responses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -166,7 +169,7 @@ def ceiling_figures(grid: Grid, *, fewest: int = FEWEST) -> CeilingFigures:
     why = [nothing, *[nobody] * 5, *on_all, *[Reason.CONSTANT] * (3 * who.size)]
     numbers = [n, m, m, m, m, m, n, n, n, *np.tile(n_each, 3).tolist()]
     return CeilingFigures(
-        [FigureSet(tuple(names), figures, tuple(numbers), tuple(why))],
+        [FigureSet(tuple(names), figures, tuple(numbers), tuple(why), biased=_MEANS_OF_FEW)],
         tuple(zip(who.tolist(), n_each.tolist(), strict=True)),
         everybody - who.size,
     )

@@ -77,8 +77,22 @@ def kappa_figures(
     bounds = (-1, 1)
     return (
         [
-            FigureSet(("qwk.judge",), mean(each), (some.row.size,), (_why(who.size, without),), bounds),
-            FigureSet(("qwk.people",), mean(people), (one.size,), (_why(number, no_pairs),), bounds),
+            FigureSet(
+                ("qwk.judge",),
+                mean(each),
+                (some.row.size,),
+                (_why(who.size, without),),
+                bounds,
+                biased=frozenset({"qwk.judge"}),
+            ),
+            FigureSet(
+                ("qwk.people",),
+                mean(people),
+                (one.size,),
+                (_why(number, no_pairs),),
+                bounds,
+                biased=frozenset({"qwk.people"}),
+            ),
             FigureSet(("qwk.pooled",), mean(pooled), (scores.row.size,), (no_pool,), bounds),
         ],
         who.size,
