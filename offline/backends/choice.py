@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 
@@ -43,6 +44,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="until it is ready (%(default)s)",
     )
     parser.add_argument(
+        "--engine-options", type=json.loads, metavar="JSON", default={},
+        help='vllm: more options of the engine, as {"tensor_parallel_size": 4}',
+    )  # fmt: skip
+    parser.add_argument(
         "--batch-outputs", action="append", metavar="FILE", default=[],
         help="batch-file: what came back, where it is not in the folder batch/outputs of the bundle",
     )  # fmt: skip
@@ -55,7 +60,7 @@ def choose(options: argparse.Namespace, manifest: Manifest) -> Backend:
 
         if options.serve or options.base_url:
             raise ValueError("--backend vllm works in this process: it takes neither --serve nor --base-url")
-        return VllmBackend(manifest, chunk=options.in_flight)
+        return VllmBackend(manifest, chunk=options.in_flight, engine=options.engine_options)
     if options.serve:
         from offline.backends.served import ServedBackend
         from offline.serving.options import command
