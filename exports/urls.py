@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from exports import token_views, views
+from exports.bundles import views as bundle_views
 
 app_name = "exports"
 urlpatterns = [
@@ -13,4 +14,5 @@ urlpatterns = [
     path("account/tokens/api/", token_views.api_docs, name="api_docs"),
     path("p/<slug:project_slug>/download/", views.download, name="download"),
     path("p/<slug:project_slug>/download/file/", views.download_file, name="download_file"),
+    path("p/<slug:project_slug>/judging/", bundle_views.judging, name="prepare_judging"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from projects.views import content, home, load, overview, people, rubric
+from projects.views import bundles, content, home, load, overview, people, rubric
 
 app_name = "projects"
 urlpatterns = [
@@ -26,5 +26,6 @@ urlpatterns = [
     path("p/<slug:project_slug>/load/<uuid:key>/stop/", load.load_stop, name="load_stop"),
     path("p/<slug:project_slug>/load/<uuid:key>/discard/", load.load_discard, name="load_discard"),
     path("p/<slug:project_slug>/prompts/", content.prompts, name="prompts"),
+    path("p/<slug:project_slug>/prompts/prepare/", bundles.generation, name="prepare_generation"),
     path("p/<slug:project_slug>/prompts/<int:pk>/", content.prompt, name="prompt"),
 ]
