@@ -20,6 +20,8 @@ class Conversation(NamedTuple):
     earlier: list[Turn]
     question: Turn
     answer: Turn
+    cut_off: bool = False
+    """Whether the answer ended because it had reached its longest length."""
 
     @property
     def earlier_is_short(self) -> bool:
@@ -29,7 +31,8 @@ class Conversation(NamedTuple):
 
 def conversation(item: Item) -> Conversation:
     """What had been said before, what was asked, and the answer that is rated."""
-    return put_together(item.prompt.turns, item.response.turns, item.turn)
+    talk = put_together(item.prompt.turns, item.response.turns, item.turn)
+    return talk._replace(cut_off=item.turn in item.response.truncated)
 
 
 def put_together(asked: Sequence[dict[str, Any]], answered: Sequence[str], turn: int) -> Conversation:

@@ -214,15 +214,17 @@ class ResponseTable(ExportTable):
         Column("turns", Kind.LIST, 60, _("the response, turn by turn")),
         Column("generation", Kind.JSON, 30, _("how it was generated (JSON)")),
         Column("metadata", Kind.JSON, 30, _("fields that Hyotei does not know (JSON)")),
+        Column("truncated", Kind.LIST, 11, _("turns, from 1, that were cut off at their longest length")),
     )
 
     def count(self) -> int:
         return self.selection.responses.count()
 
     def rows(self, limit: int | None = None) -> Iterator[Row]:
-        return self.selection.responses.values_list(
-            "prompt__key", "model__name", "sample", "turns", "generation", "metadata"
-        )[:limit].iterator(chunk_size=CHUNK // 4)
+        for *said, truncated in self.selection.responses.values_list(
+            "prompt__key", "model__name", "sample", "turns", "generation", "metadata", "truncated"
+        )[:limit].iterator(chunk_size=CHUNK // 4):
+            yield (*said, [str(turn) for turn in truncated])
 
 
 class AxisTable(ExportTable):

@@ -140,7 +140,7 @@ class ResponseSerializer(serializers.ModelSerializer[Response]):
 
     class Meta:
         model = Response
-        fields = ["prompt_id", "model", "sample", "turns", "generation", "metadata"]
+        fields = ["prompt_id", "model", "sample", "turns", "generation", "metadata", "truncated"]
 
     @extend_schema_field(ANYTHING)
     def get_generation(self, response: Response) -> Any:

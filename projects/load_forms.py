@@ -98,10 +98,16 @@ class OptionsForm(forms.Form):
         label=_("Leave out answers that only say that generating them failed"), required=False
     )
     model = forms.CharField(
-        label=_("Model"), required=False, max_length=300, help_text=_("Where the files do not say whose answers they are.")
+        label=_("Model"),
+        required=False,
+        max_length=300,
+        help_text=_("Where the files do not say whose answers they are."),
     )
     judge = forms.CharField(
-        label=_("Judge"), required=False, max_length=200, help_text=_("Where the files do not say who judged.")
+        label=_("Judge"),
+        required=False,
+        max_length=200,
+        help_text=_("Where the files do not say who judged."),
     )
     axis = forms.CharField(
         label=_("Axis"),

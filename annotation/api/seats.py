@@ -116,6 +116,9 @@ class SeatSerializer(serializers.Serializer[Assignment]):
     earlier = SaidSerializer(many=True, help_text="What had been said before.")
     question = SaidSerializer()
     answer = SaidSerializer(help_text="The response to rate.")
+    cut_off = serializers.BooleanField(
+        help_text="Whether the response ended because it had reached its longest length."
+    )
     reference = serializers.CharField(allow_null=True)
     checklist = serializers.ListField(child=serializers.JSONField())
     guidelines = BilingualSerializer()
@@ -152,6 +155,7 @@ def shown(seat: Assignment) -> dict[str, Any]:
         "earlier": [{"role": turn.role, "content": turn.text} for turn in talk.earlier],
         "question": {"role": talk.question.role, "content": talk.question.text},
         "answer": {"role": talk.answer.role, "content": talk.answer.text},
+        "cut_off": talk.cut_off,
         "reference": prompt.reference if project.raters_see_reference else None,
         "checklist": prompt.checklist if project.raters_see_checklist else [],
         "guidelines": {"ja": rubric.guidelines_ja, "en": rubric.guidelines_en},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from projects.loading.options import Source
 from projects.tables import Place, Problem, Refused, listed, say
@@ -27,8 +27,15 @@ def expand(files: Sequence[Source | Path]) -> list[Source]:
     found: list[Source] = []
     for file in files:
         source = file if isinstance(file, Source) else Source(file)
+        if len(files) > 1 and _is_empty_journal(source):
+            continue
         found.extend(_in_folder(source.path) if source.path.is_dir() else _with_its_own(source))
     return list({source.path.resolve(): source for source in found}.values())
+
+
+def _is_empty_journal(source: Source) -> bool:
+    """A shard that nothing fell to, or that was stopped before its first answer."""
+    return PurePath(source.shown).match(RESULTS) and source.path.is_file() and not source.path.stat().st_size
 
 
 def _with_its_own(source: Source) -> list[Source]:

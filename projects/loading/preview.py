@@ -70,6 +70,7 @@ ABOUT = {
     "responses": _("responses of all models, as JSON"),
     "sample": _("number of the sample, from 0"),
     "generation": _("how it was generated, as JSON"),
+    "truncated": _("turns that were cut off, from 1"),
     "rater": _("who rated"),
     "rater_kind": _("“person”, “position” or “simulated”"),
     "axis": _("the axis that was rated"),

@@ -42,6 +42,8 @@ class ResponseRecord(Record):
     sample: int = 0
     generation: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    #: Turns, from 1, that were cut off; None where only `generation` may say so.
+    truncated: list[int] | None = None
 
 
 @dataclass(slots=True)

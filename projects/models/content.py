@@ -94,6 +94,13 @@ class Response(models.Model):
     sample = models.PositiveIntegerField(default=0)
     turns = ArrayField(models.TextField())
     generation = models.JSONField(default=dict, blank=True)
+    truncated = ArrayField(
+        models.PositiveSmallIntegerField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Turns, from 1, that were cut off at their longest length."),
+    )
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -263,7 +263,7 @@ def test_nothing_that_a_rater_is_sent_tells_the_model_or_another_raters_score(ap
     for value in (prompt.pk, response.pk, model.pk):
         assert f'"{value}"' not in json.dumps(sent)
     assert set(seat) == {
-        "key", "batch", "state", "lease_until", "earlier", "question", "answer", "reference", "checklist",
+        "key", "batch", "state", "lease_until", "earlier", "question", "answer", "cut_off", "reference", "checklist",
         "guidelines", "axes", "na_reasons", "scores", "comment", "flagged",
     }  # fmt: skip
 

@@ -112,6 +112,7 @@ def test_responses_say_which_model_wrote_them_and_how(client):
         "turns": ["一", "二"],
         "generation": {"seed": 1},
         "metadata": {},
+        "truncated": [],
     }
 
 

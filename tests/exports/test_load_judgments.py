@@ -62,7 +62,8 @@ def verdicts(project) -> list[tuple]:
 def refusal(project, *files: Path, **options) -> list[str]:
     with pytest.raises(NotLoaded) as refused:
         load(project=project, files=files, options=Options(**options))
-    assert not JudgeScore.objects.exists() and not JudgeVerdict.objects.exists()
+    assert not JudgeScore.objects.exists()
+    assert not JudgeVerdict.objects.exists()
     return [str(problem) for problem in (*refused.value.report.errors, *refused.value.report.conflicts)]
 
 
@@ -117,7 +118,9 @@ def test_another_axis_can_be_named_and_models_renamed(project, tmp_path):
 def test_a_rubric_without_overall_asks_for_the_axis(tmp_path):
     project = create_project(slug="other", axes=("detail", "fluency"))
     [said] = refusal(project, write(tmp_path / "a.jsonl", single()))
-    assert said.startswith("a.jsonl, line 1") and "detail, fluency" in said and "--axis" in said
+    assert said.startswith("a.jsonl, line 1")
+    assert "detail, fluency" in said
+    assert "--axis" in said
 
 
 def pair(**changes) -> dict:
@@ -168,7 +171,8 @@ def test_pairs_of_fast_chat_are_verdicts_in_both_orders(project, tmp_path):
 )
 def test_a_pair_that_cannot_be_taken_is_named(project, tmp_path, changes, said):
     problem, *_others = refusal(project, write(tmp_path / "pair.jsonl", pair(**changes)))
-    assert problem.startswith("pair.jsonl, line 1") and said in problem
+    assert problem.startswith("pair.jsonl, line 1")
+    assert said in problem
 
 
 # Arena-Hard
@@ -363,7 +367,8 @@ def test_a_judging_bundle_becomes_scores_with_every_failure(project, tmp_path):
     by_reason = set(JudgeScore.objects.values_list("reason", flat=True))
     assert by_reason == {"良い", "…", "", "[[9]]", "timeout: too slow"}
     run = JudgeRun.objects.get()
-    assert json.loads(run.prompt)["preset"] == "five" and run.version["sampling"] == SAMPLING
+    assert json.loads(run.prompt)["preset"] == "five"
+    assert run.version["sampling"] == SAMPLING
     assert load(project=project, files=[folder]).adds_nothing
 
 
@@ -387,7 +392,8 @@ def test_a_judgment_that_is_still_to_be_asked_again_is_incomplete(project, tmp_p
     )
 
     report = load(project=project, files=[folder])
-    assert report.left_out == {"incomplete": 2} and not JudgeScore.objects.exists()
+    assert report.left_out == {"incomplete": 2}
+    assert not JudgeScore.objects.exists()
 
 
 def test_pairs_that_a_bundle_asked_for_are_verdicts_of_what_was_shown_first(project, tmp_path):

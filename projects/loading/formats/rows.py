@@ -17,6 +17,7 @@ from projects.loading.formats.base import (
     LONGEST_MODEL,
     LONGEST_WORD,
     MOST_SAMPLES,
+    MOST_TURNS,
     Format,
     rest_of,
 )
@@ -29,7 +30,7 @@ from projects.loading.formats.contents import (
     texts,
 )
 from projects.loading.records import PromptRecord, Record, ResponseRecord
-from projects.tables import Problem, Row, Table, is_empty, listed, say
+from projects.tables import BadCell, Problem, Row, Table, as_integer, is_empty, listed, say
 from projects.tables.messages import _
 
 if TYPE_CHECKING:
@@ -136,7 +137,17 @@ class PromptRow(RowKind):
 class ResponseRow(RowKind):
     name = "responses"
     needs = "prompt_id, model, response | turns"
-    fields = ("prompt_id", "model", "response", "turns", "responses", "sample", "generation", "metadata")
+    fields = (
+        "prompt_id",
+        "model",
+        "response",
+        "turns",
+        "responses",
+        "sample",
+        "generation",
+        "metadata",
+        "truncated",
+    )
     keeps_rest = True
 
     @classmethod
@@ -174,6 +185,7 @@ class ResponseRow(RowKind):
             sample=fields.integer("sample", 0, least=0, most=MOST_SAMPLES),
             generation=storable(fields.mapping("generation")),
             metadata=metadata,
+            truncated=_turns(fields, "truncated") if fields.has("truncated") else None,
         )
 
     def _of_all_models(self, fields: Fields) -> Iterator[Record]:
@@ -332,6 +344,14 @@ def _listed(found: Any) -> Any:
         if isinstance(turns, list) and turns and all(isinstance(turn, str | dict) for turn in turns):
             return turns
     return found
+
+
+def _turns(fields: Fields, name: str) -> list[int] | None:
+    """Numbers of turns; none where there is an empty list, for then `generation` may still say more."""
+    try:
+        return [as_integer(turn, least=1, most=MOST_TURNS) for turn in fields.items(name)] or None
+    except BadCell as bad:
+        raise fields.refuse(name, bad.reason, bad.advice) from None
 
 
 def _joined(fields: Fields, name: str) -> str:

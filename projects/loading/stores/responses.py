@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from projects.loading.records import ResponseRecord
@@ -24,6 +24,7 @@ class ResponseStore(Store):
         "sample": "integer",
         "turns": "text[]",
         "generation": "jsonb",
+        "truncated": "smallint[]",
         "metadata": "jsonb",
     }
 
@@ -34,6 +35,7 @@ class ResponseStore(Store):
             record.sample,
             record.turns,
             json.dumps(record.generation, ensure_ascii=False),
+            truncated(record.generation, len(record.turns)) if record.truncated is None else record.truncated,
             json.dumps(record.metadata, ensure_ascii=False),
         )
 
@@ -68,8 +70,8 @@ class ResponseStore(Store):
         self._tell_conflicts()
         self._tell_differences()
         created = self.run(
-            "INSERT INTO projects_response (prompt_id, model_id, sample, turns, generation, metadata, created_at)"  # noqa: S608
-            " SELECT t.prompt_id, t.model_id, t.sample, l.turns, l.generation, l.metadata, now()"
+            "INSERT INTO projects_response (prompt_id, model_id, sample, turns, generation, truncated, metadata, created_at)"  # noqa: S608
+            " SELECT t.prompt_id, t.model_id, t.sample, l.turns, l.generation, l.truncated, l.metadata, now()"
             f" FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n WHERE t.known IS NULL ORDER BY l.n"
         )
         self.run(
@@ -182,3 +184,18 @@ class ResponseStore(Store):
                 ((file, line),) = self.rows(f"SELECT file, line FROM {self.staging} WHERE n = %s", [first])  # noqa: S608
                 reason = say(_("This differs from what is stored, which stays as it is."))
                 self.warn(file, line, field, reason, times=found[0][1])
+
+
+def truncated(generation: Mapping[str, Any], turns: int) -> list[int]:
+    """Turns, from 1, that were cut off at their longest length; one reason for all of them is the last turn's.
+
+    >>> truncated({"finish_reason": ["length", "stop"]}, 2), truncated({"finish_reason": "length"}, 2), truncated({}, 1)
+    ([1], [2], [])
+    """
+    said = generation.get("truncated")
+    if isinstance(said, list):
+        return sorted({turn for turn in said if type(turn) is int and 1 <= turn <= turns})
+    reasons = generation.get("finish_reason")
+    if not isinstance(reasons, list):
+        reasons = [None] * (turns - 1) + ["length" if said is True else reasons]
+    return [turn for turn, reason in enumerate(reasons[:turns], 1) if reason == "length"]

@@ -65,7 +65,10 @@ class Command(BaseCommand):
             help="leave out answers that only say that generating them failed",
         )
         parser.add_argument(
-            "--model", default="", metavar="NAME", help="whose answers they are, where the files do not say it"
+            "--model",
+            default="",
+            metavar="NAME",
+            help="whose answers they are, where the files do not say it",
         )
         parser.add_argument(
             "--judge", default="", metavar="NAME", help="who judged, where the files do not say it"
