@@ -22,7 +22,9 @@ class JudgingForm(AnsweringForm):
     """Sampling fields that are left empty are the preset's."""
 
     preset = forms.ChoiceField(
-        label=_("Preset"), help_text=_("What the judge is asked; all are described below.")
+        label=_("Preset"),
+        initial="five-axes-json",
+        help_text=_("What the judge is asked; all are described below."),
     )
     repeats = forms.IntegerField(
         label=_("Repeats"),

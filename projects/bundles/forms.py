@@ -100,7 +100,7 @@ class AnsweringForm(forms.Form):
         widget=MORE_LINES,
         help_text=_("In place of the model’s own."),
     )
-    chat_template_kwargs = forms.JSONField(
+    chat_template_kwargs = forms.CharField(
         label=_("Arguments of the chat template"),
         required=False,
         widget=FEW_LINES,
@@ -146,9 +146,10 @@ class AnsweringForm(forms.Form):
 
     def clean_chat_template_kwargs(self) -> dict[str, Any]:
         said = self.cleaned_data["chat_template_kwargs"]
-        if said is not None and not isinstance(said, dict):
+        found = value_of(said) if said else {}
+        if not isinstance(found, dict):
             raise forms.ValidationError(_("Here should be an object, such as {}."))
-        return said or {}
+        return found
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
