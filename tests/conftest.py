@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from django.conf import settings
+from django.utils import translation
 
 from config.assets import write_assets
 from config.messages import BadCatalogue, compile_catalogues
@@ -50,6 +52,13 @@ def django_db_setup(django_db_createdb, django_db_setup) -> None:
     note = _note()
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(_migrations_hash())
+
+
+@pytest.fixture(autouse=True)
+def _language_of_its_own() -> Iterator[None]:
+    """A request leaves its language behind; the next test begins with the site's."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

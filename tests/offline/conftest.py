@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from offline.bundle import SAMPLING, SEED_RULE, Item, Manifest, make_item, write_bundle
 from tests.offline.server import FakeServer, Faults
+
+
+@pytest.fixture(autouse=True)
+def _loop_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a thread: where browser tests ran before, Playwright's event loop still belongs to this one."""
+    run = asyncio.run
+
+    def in_thread(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(run, coroutine).result()
+
+    monkeypatch.setattr(asyncio, "run", in_thread)
 
 
 @dataclass
