@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -285,11 +284,10 @@ DEEP_AND_LONG = {
 }
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("text", DEEP_AND_LONG.values(), ids=DEEP_AND_LONG.keys())
 def test_a_text_made_to_be_slow_is_shown_in_time_and_whole(text):
-    before = time.process_time()
-    html = render(text)
-    assert time.process_time() - before < 3 * markdown.SECONDS
+    html = render(text)  # and not in the minutes that it would take without a limit
     assert "重要" in html or "重要" not in text
     assert_harmless(html)
 
