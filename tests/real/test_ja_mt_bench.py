@@ -142,3 +142,39 @@ def test_gpt_4s_scores_load_as_judge_scores_and_their_means_are_the_references(p
         assert [len(last), round(sum(last.values()) / len(last), 4)] == reference[
             "mean_last_row_per_question"
         ][model]
+
+
+def test_gpt_4s_scores_load_from_fast_chats_own_file_and_give_every_figure_of_the_reference(project):
+    reference = json.loads((DATA / "reference.json").read_text(encoding="utf-8"))
+    create_rubric(project, axes=["overall"], points=range(1, 11))
+    file = DATA / "model_judgment" / "gpt-4_single.jsonl"
+    options = Options(model_names=RENAMED)
+
+    report = load(project=project, files=[file], options=options)
+    assert report.created["judge_scores"] == reference["rows"]
+    assert load(project=project, files=[file], options=options).adds_nothing
+    scores = JudgeScore.objects.filter(run__project=project).order_by("item", "repeat")
+    rows = list(
+        scores.values_list(
+            "item__response__model__name", "item__prompt__key", "item__prompt__category", "value"
+        )
+    )
+    assert scores.filter(failure__isnull=False).count() == 0
+    twice = scores.filter(repeat=2).values_list(
+        "item__response__model__name", "item__prompt__key", "item__turn"
+    )
+    named = {RENAMED.get(name, name): name for name in reference["mean_all_rows"]}
+    assert sorted([named[model], key, turn] for model, key, turn in twice) == sorted(
+        reference["duplicate_keys"]
+    )
+    for model, name in named.items():
+        every = [value for of, _key, _category, value in rows if of == model]
+        last = {key: (category, value) for of, key, category, value in rows if of == model}
+        values = [value for _category, value in last.values()]
+        assert [len(every), round(sum(every) / len(every), 4)] == reference["mean_all_rows"][name]
+        assert [len(values), round(sum(values) / len(values), 4)] == reference["mean_last_row_per_question"][
+            name
+        ]
+        for category, mean in reference["category_means_last_row"][name].items():
+            of_category = [value for one, value in last.values() if one == category]
+            assert round(sum(of_category) / len(of_category), 4) == mean

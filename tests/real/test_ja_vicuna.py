@@ -7,10 +7,14 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from exports.models import JudgeRun, JudgeVerdict
+from exports.verdicts import read_verdicts
 from projects.loading import load
 from projects.models import Project, Response
+from stats.ranking.win_rates import against
 from tests.factories import create_project
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ja-vicuna-qa"
@@ -95,3 +99,36 @@ def test_verdicts_find_their_answers_and_give_the_reference_rates(project):
         )
         assert round((counted["win"] + counted["tie"] / 2) / n, 4) == expected["adjusted_win_rate"]
         assert round(counted["consistent"] / n, 4) == expected["order_consistency"]
+
+
+def test_verdicts_load_as_they_are_and_give_every_figure_of_the_reference(project):
+    reference = json.loads((DATA / "reference.json").read_text(encoding="utf-8"))["models"]
+    folder = DATA / "model_judgment_pairwise_gpt-4"
+
+    report = load(project=project, files=[folder])
+    assert report.created["verdicts"] == 960
+    assert load(project=project, files=[folder]).adds_nothing
+    assert set(JudgeRun.objects.values_list("name", "prompt")) == {("gpt-4", "pair"), ("gpt-4", "pair-math")}
+    first = lines(folder / f"{BASELINE}_tokyotech-llm--Swallow-70b-instruct-hf.jsonl")[0]
+    one = JudgeVerdict.objects.get(
+        first__prompt__key="1", first__model__name=first["model_2"], second__model__name=BASELINE
+    )
+    assert (one.value, one.reason) == (
+        1,
+        first["g2_judgment"].strip(),
+    )  # shown first in the second game, and better
+
+    found = read_verdicts(JudgeRun.objects.filter(project=project))
+    rates = against(found.verdicts, found.models.index(BASELINE), rng=np.random.default_rng(1))
+    assert {found.models[model] for model in rates} == set(reference)
+    for model, rate in rates.items():
+        expected = reference[found.models[model]]
+        assert rate.wins + rate.losses + rate.ties == expected["questions"]
+        assert (rate.wins, rate.losses, rate.ties, rate.failed) == (
+            expected["win"],
+            expected["loss"],
+            expected["tie_or_inconsistent"],
+            0,
+        )
+        assert round(rate.adjusted.value, 4) == expected["adjusted_win_rate"]
+        assert round(rate.order_consistency.value, 4) == expected["order_consistency"]
