@@ -240,5 +240,6 @@ def test_a_bundle_is_judged_by_a_server(project, prepare, serve, tmp_path):
         line for _, line in read_lines(tmp_path / "bundle" / "results-1-of-1.jsonl") if "content" in line
     ]
     assert len({line["item_id"] for line in lines}) == 7
-    assert {line["parse"]["status"] for line in lines} == {"unparsed"}  # this server does not judge
+    assert {line["parse"]["status"] for line in lines} == {"ok"}
+    assert all(1 <= score <= 5 for line in lines for score in line["scores"].values())
     assert all("response_format" in body for body in running.server.asked)

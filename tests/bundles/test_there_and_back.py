@@ -1,0 +1,97 @@
+"""From prompts to rated responses: prepared, run against a server, and loaded again."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from exports.models import JudgeScore
+from offline import generate, judge
+from offline.journal import read_lines
+from projects.models import Response
+from projects.rubric_files import make_project, read_rubric
+from tests.factories import create_prompt
+from tests.offline.server import answer_to
+
+pytestmark = pytest.mark.django_db
+
+AXES = ("accuracy", "fluency", "detail", "relevance", "overall")
+
+
+@pytest.fixture
+def project():
+    project = make_project(slug="study", spec=read_rubric("llm-jp"))
+    create_prompt(
+        project, key="two", turns=[{"role": "user", "content": text} for text in ("一", "二 {prompt}")]
+    )
+    create_prompt(project, key="choice", options=["red", "blue"], answer="B")
+    given = [("user", "1+1?"), ("assistant", "2"), ("user", "2+2?")]
+    create_prompt(project, key="given", turns=[{"role": role, "content": text} for role, text in given])
+    return project
+
+
+def load(*paths):
+    call_command("load", "study", *map(str, paths), "--json", stdout=StringIO())
+
+
+def test_prompts_come_back_as_responses_and_those_as_judge_scores(project, prepare, serve, tmp_path):
+    prepare("prepare_generation", "study", "--model", "tiny", "--samples", "2", out="asked")
+    running = serve()
+    assert generate.main([str(tmp_path / "asked"), "--base-url", running.url]) == 0
+    load(tmp_path / "asked")
+    responses = {(one.prompt.key, one.sample): one for one in Response.objects.select_related("prompt")}
+    assert responses.keys() == {(key, sample) for key in ("two", "choice", "given") for sample in (0, 1)}
+    assert [len(responses[key, 0].turns) for key in ("two", "choice", "given")] == [2, 1, 1]
+    said = {answer_to(body) for body in running.server.asked}
+    assert {turn for one in responses.values() for turn in one.turns} == said
+
+    _, items = prepare(
+        "prepare_judging", "study", "--judge", "j", "--preset", "five-axes-json", "--all", out="judged"
+    )
+    assert judge.main([str(tmp_path / "judged"), "--base-url", running.url, "--shard", "1/2"]) == 0
+    assert judge.main([str(tmp_path / "judged"), "--base-url", running.url, "--shard", "2/2"]) == 0
+    lines = [
+        line
+        for k in (1, 2)
+        for _, line in read_lines(tmp_path / "judged" / f"results-{k}-of-2.jsonl")
+        if "content" in line
+    ]
+    said_of = {line["item_id"]: json.loads(line["content"]) for line in lines}
+    load(tmp_path / "judged")
+    assert JudgeScore.objects.count() == len(items) * len(AXES) == 8 * 5
+    given = JudgeScore.objects.values_list(
+        "item__prompt__key", "item__response__sample", "item__turn", "axis__key", "value"
+    )
+    assert set(given) == {
+        (item.prompt_id, item.sample, item.turn, axis, said_of[item.item_id][axis]["score"])
+        for item in items
+        for axis in AXES
+    }
+    hashes = {item.response_sha256 for item in items}
+    assert set(JudgeScore.objects.values_list("response_sha256", flat=True)) == hashes
+
+
+def test_batch_files_come_back_in_any_order(project, prepare, tmp_path):
+    """What a batch service makes of the files is loaded with the bundle, or taken into its journal for the next turns."""
+    prepare("prepare_generation", "study", "--model", "tiny", "--batch-file", "--shards", "2", out="asked")
+    outputs = tmp_path / "outputs.jsonl"
+    lines = []
+    for path in sorted((tmp_path / "asked").glob("requests-*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            request = json.loads(line)
+            message = {"role": "assistant", "content": answer_to(request["body"])}
+            body = {"model": "tiny", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            lines.append(
+                {
+                    "custom_id": request["custom_id"],
+                    "response": {"status_code": 200, "body": body},
+                    "error": None,
+                }
+            )
+    outputs.write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+    load(tmp_path / "asked" / "manifest.json", tmp_path / "asked" / "items.jsonl", outputs)
+    # The conversation of two turns is not whole yet.
+    assert {one.prompt.key for one in Response.objects.select_related("prompt")} == {"choice", "given"}
