@@ -42,7 +42,10 @@ class OpenAIBackend:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=30),
             json_serialize=as_json,
-            trust_env=True,
+            # A proxy of the cluster's is not asked for what is on this very machine.
+            trust_env=any(
+                urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1") for url in self.urls
+            ),
         )
 
     async def start(self) -> dict[str, Any]:

@@ -29,6 +29,8 @@ with (folder / "starts.jsonl").open("a") as out:
 number = len((folder / "starts.jsonl").read_text().splitlines()) - 1
 crashes = said["crashing"]
 left = int(crashes[number]) if number < len(crashes) else 10**9
+while (folder / "asleep").exists():
+    time.sleep(0.05)
 print("INFO non-default args: {'model': 'tiny'}", flush=True)
 
 

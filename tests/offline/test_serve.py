@@ -100,6 +100,12 @@ def test_a_server_is_started_and_ended(bundle):
     assert not (folder / "server-1-of-1.pid").exists()
 
 
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(bundle, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert run(bundle(1), "--serve-patience", "20") == 0
+
+
 def test_what_the_server_tells_of_itself_is_noted(bundle):
     folder = bundle(1)
     run(folder)
@@ -178,6 +184,26 @@ def test_a_runner_that_is_told_to_stop_ends_its_server_and_can_go_on(bundle):
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 75
     assert not survivors(folder)
+
+
+def test_a_runner_that_is_told_to_stop_before_the_server_is_ready_says_so(bundle):
+    folder = bundle(1)
+    (folder / "asleep").touch()
+    with start_apart(folder) as process:
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 75
+    assert not survivors(folder)
+
+
+def test_a_server_that_takes_too_long_is_ended(bundle, capsys):
+    folder = bundle(1)
+    (folder / "asleep").touch()
+
+    assert run(folder, "--serve-patience", "0.3") == 1
+    assert "was not ready within 0.3 s" in capsys.readouterr().err
+    pids = [start["pid"] for start in starts(folder)]
+    assert gone(pids)
 
 
 def test_a_guard_that_was_killed_with_the_runner_leaves_what_the_next_run_ends(bundle):
