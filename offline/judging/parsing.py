@@ -135,7 +135,8 @@ def _object(said: str, form: Form, *, lenient: bool) -> Parsed:
         return Parsed("unparsed", reason, at_fault={axis.name: reason for axis in form.axes})
 
     try:
-        read = json.loads(said, object_pairs_hook=_once, parse_constant=_no_constant)
+        # Grammars of servers let control characters into strings, which JSON does not; so `strict` is.
+        read = json.loads(said, strict=not lenient, object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:
         return unparsed("not JSON")
     except ValueError as error:

@@ -109,6 +109,9 @@ def test_json_gives_scores_and_reasons():
         json.dumps(five(detail={"reason": "", "score": "３"})),
         json.dumps(five(detail={"reason": "", "score": 3.0})),
         f"</think>\n{json.dumps(five())}",
+        json.dumps(five(detail={"reason": "BETWEEN", "score": 3})).replace(
+            "BETWEEN", "one\ttwo\nthree\x7f\x0b"
+        ),
     ],
 )
 def test_json_typed_in_another_way_is_flagged(said):
