@@ -110,6 +110,11 @@ def _lock(project: Project) -> None:
         # Triggers keep the plans that they made while their tables were small, and a load makes them large at one
         # blow: with the old plans, 100,000 scores took minutes.
         cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        # Long texts are compressed as they are stored, and this way several times quicker, where the server can.
+        cursor.execute(
+            "SELECT set_config(name, 'lz4', true) FROM pg_settings"
+            " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+        )
 
 
 def _run(loading: Loading, files: Sequence[Source | Path], progress: Progress) -> None:

@@ -75,6 +75,8 @@ class AnsweredStore(Store):
 
     def open(self) -> None:
         super().open()
+        # Read again soon, and not worth compressing until then.
+        self.run(f"ALTER TABLE {self.staging} ALTER COLUMN content SET STORAGE EXTERNAL")
         self.loading.store(AskedStore.kind)
 
     def staged(self, record: AnsweredRecord) -> Sequence[Any]:
