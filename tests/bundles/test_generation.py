@@ -315,3 +315,18 @@ def test_prompts_are_never_all_in_memory(project, tmp_path, django_assert_num_qu
     assert (
         len(seen) == written.manifest.n_items == len((tmp_path / "bundle" / ITEMS).read_text().splitlines())
     )
+
+
+def test_samples_of_variants_are_missed_in_the_order_in_which_they_are_numbered(project, prepare, tmp_path):
+    """Responses to the second variant are numbered after those to the first, variants in the order of their names."""
+    model, prompt = create_model(project, "m"), create_prompt(project)
+    for sample in (0, 3):  # the first of variant a, the second of variant b
+        create_response(project, prompt=prompt, model=model, sample=sample)
+    files = []
+    for name in ("b", "a"):
+        (tmp_path / name).write_text(f"{name} {{prompt}}")
+        files.append(f"{name}={tmp_path / name}")
+    _, items = prepare(
+        "prepare_generation", "study", "--model", "m", "--samples", "2", "--missing-only", "--variant", *files
+    )
+    assert {(item.variant, item.sample) for item in items} == {("a", 1), ("b", 0)}
