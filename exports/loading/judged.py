@@ -98,6 +98,8 @@ class Judged(BundleKind):
             axis=axis,
             judge_prompt=self._prompt(manifest),
             repeat=int(said.get("repeat", 0)) + 1,
+            first_sha256="" if swapped else said.get("response_sha256", ""),
+            second_sha256=said.get("response_sha256", "") if swapped else "",
             version=self._version(manifest),
         )
 

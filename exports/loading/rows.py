@@ -61,6 +61,9 @@ class VerdictRecord(Record):
     axis: str = ""
     judge_prompt: str = ""
     repeat: int | None = None
+    #: Of the texts that the judge saw, where the file says so.
+    first_sha256: str = ""
+    second_sha256: str = ""
     version: dict[str, Any] = field(default_factory=dict)
 
 

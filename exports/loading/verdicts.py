@@ -32,6 +32,8 @@ class VerdictStore(Store):
         "failure": "text",
         "reason": "text",
         "repeat": "integer",
+        "sha256_a": "text",
+        "sha256_b": "text",
     }
     RESOLVED: ClassVar = (
         " LEFT JOIN projects_prompt p ON p.project_id = %(project)s AND p.key = l.prompt"
@@ -61,6 +63,8 @@ class VerdictStore(Store):
             record.failure or None,
             record.reason,
             record.repeat,
+            record.first_sha256,
+            record.second_sha256,
         )
 
     def _run(self, record: VerdictRecord) -> int:
@@ -97,6 +101,7 @@ class VerdictStore(Store):
         )
         self.run(f"ANALYZE {TARGETS}")
         self._tell_twice()
+        self._tell_other_texts()
         self._tell_conflicts()
         if not self.loading.problems and not self.loading.conflicts:
             created = self.run(
@@ -139,6 +144,23 @@ class VerdictStore(Store):
                 say(_("The same pair is judged here and in %(other)s."), other=other),
                 other=other,
             )
+
+    def _tell_other_texts(self) -> None:
+        for side, other in (("a", "first"), ("b", "second")):
+            for file, line, model, prompt, known, given in self.found(
+                f"WITH texts AS (SELECT t.n, encode(sha256(convert_to(r.turns[t.turn], 'UTF8')), 'hex') AS sha256"  # noqa: S608
+                f" FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n AND l.sha256_{side} <> ''"
+                f" JOIN projects_response r ON r.id = t.{other}_id)"
+                f" SELECT l.file, l.line, l.model_{side}, l.prompt, x.sha256 AS known, l.sha256_{side} AS given"
+                f" FROM texts x JOIN {self.staging} l ON l.n = x.n WHERE l.sha256_{side} <> x.sha256 ORDER BY l.n",
+                into=self.loading.conflicts,
+            ):
+                reason = say(
+                    _("The judge saw another text than the response of “%(model)s” to “%(prompt)s” here."),
+                    model=quoted(model),
+                    prompt=quoted(prompt),
+                )
+                self.conflict(file, line, "response_sha256", reason, known, given)
 
     def _tell_conflicts(self) -> None:
         for file, line, known, given, known_reason, given_reason in self.found(

@@ -398,7 +398,7 @@ def test_a_judgment_that_is_still_to_be_asked_again_is_incomplete(project, tmp_p
 
 def test_pairs_that_a_bundle_asked_for_are_verdicts_of_what_was_shown_first(project, tmp_path):
     axes = [{"name": "overall", "verdicts": {"A": 1, "B": -1, "C": 0}}]
-    of = {"prompt_id": "1", "model": "m1", "other": "base", "turn": 1}
+    of = {"prompt_id": "1", "model": "m1", "other": "base", "turn": 1, "response_sha256": sha256("m1 1-1")}
     folder, (ab, ba) = judging(
         tmp_path / "bundle", [of | {"order": "ab"}, of | {"order": "ba"}], style="pair", axes=axes
     )
@@ -412,6 +412,17 @@ def test_pairs_that_a_bundle_asked_for_are_verdicts_of_what_was_shown_first(proj
     assert load(project=project, files=[folder]).created["verdicts"] == 2
     assert verdicts(project) == [("1", "m1", "base", 1, 1, None), ("1", "base", "m1", 1, -1, None)]
     assert load(project=project, files=[folder]).adds_nothing
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_judge_that_saw_another_text_in_a_pair_is_a_conflict(project, tmp_path, order):
+    axes = [{"name": "overall", "verdicts": {"A": 1, "B": -1}}]
+    of = {"prompt_id": "1", "model": "m1", "other": "base", "turn": 1, "response_sha256": sha256("前の答え")}
+    folder, [item] = judging(tmp_path / "bundle", [of | {"order": order}], style="pair", axes=axes)
+    write(folder / "results-1-of-1.jsonl", line(folder, item, scores={"overall": 1.0}))
+
+    [said] = refusal(project, folder)
+    assert "saw another text than the response of “m1” to “1”" in said
 
 
 # Multiple choice
