@@ -18,6 +18,9 @@ RESOLVED = re.compile(r"(?:non-default args:|Initializing a V\d LLM engine.*?con
 """Lines of vLLM's log that say what its options came to."""
 
 
+NOTICING = 2.0  # seconds
+
+
 class ServedBackend(OpenAIBackend):
     """`command(port)` is what to start."""
 
@@ -37,7 +40,7 @@ class ServedBackend(OpenAIBackend):
         )
         self.server, self._command = server, command
         self._restarts_left, self._patience = restarts, patience
-        self._ready = asyncio.Event()
+        self._ready, self._down = asyncio.Event(), asyncio.Event()
         self._gone = ""
         """Why there is no server any more."""
         self._watcher: asyncio.Task[None] | None = None
@@ -62,7 +65,14 @@ class ServedBackend(OpenAIBackend):
         await self._ready.wait()
         if self._gone:
             raise Refusal("server", self._gone, retryable=True, fatal=True)
-        return await super().answer(body)
+        try:
+            return await super().answer(body)
+        except Refusal as refusal:
+            if refusal.kind == "connection":
+                # Most likely it crashed, which takes a moment to be noticed. Retries are not for that moment.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._down.wait(), NOTICING)
+            raise
 
     async def close(self) -> None:
         if self._watcher:
@@ -101,12 +111,14 @@ class ServedBackend(OpenAIBackend):
                 )  # fmt: skip
             await asyncio.sleep(wait)
             wait = min(1.0, 1.3 * wait)
+        self._down.clear()
         self._ready.set()
 
     async def _watch(self) -> None:
         while True:
             status = await self.server.ended()
             self._ready.clear()
+            self._down.set()
             if self._restarts_left <= 0:
                 self._gone = f"the server ended again (exit status {status}) and is not started any more; see {self.server.log}"
                 break
