@@ -290,6 +290,29 @@ def test_a_line_that_cannot_be_taken_names_its_field(project, folder, changes, s
     assert "results-1-of-1.jsonl, line 3" in refusal(project, folder)[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "format: Only bundles of format 1 can be read here."),
+        ({"judge": "me"}, "judge: This is not what a bundle has here."),
+        ({"model": []}, "model: This is not what a bundle has here."),
+        ({"kind": "guess"}, "This is no manifest: "),
+        ({"strange": 1}, "strange: There is no such field in a manifest."),
+        ({"sampling": {"temprature": 1}}, "there is no such sampling field"),
+        (
+            {"kind": "judge", "judge": {"axes": ["overall"]}},
+            "judge.axes: Here should be a list of axes with names.",
+        ),
+    ],
+)
+def test_a_manifest_that_cannot_be_taken_names_its_field(project, folder, changes, said):
+    write(folder / "results-1-of-1.jsonl", *lines_of(folder, *WHOLE))
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    assert said in refusal(project, folder)[0]
+    assert refusal(project, folder)[0].startswith("manifest.json")
+
+
 def test_what_no_database_holds_is_replaced_and_counted(project, folder):
     rows = lines_of(folder, (0, 1, "\x00あ\x00"), (0, 2, "い"))
     path = write(folder / "results-1-of-1.jsonl", *rows)

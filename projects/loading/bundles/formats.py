@@ -40,6 +40,16 @@ _OF_LINE = (
     "run_id", "attempt", "seed", "finish_reason", "truncated", "usage", "request_sha256", "prompt_sha256", "served_model",
     "system_fingerprint", "reasoning", "started_at", "finished_at",
 )  # fmt: skip
+#: What a field of a manifest is; what is missing has its default.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "model": (dict,), "sampling": (dict,), "seed": (dict,), "engine": (dict,), "chat_template_kwargs": (dict,),
+    "chat_template": (dict, type(None)), "judge": (dict, type(None)), "variants": (list,), "samples": (int,), "job_id": (str,),
+    "items_sha256": (str,), "reasoning_parser": (str,),
+}  # fmt: skip
+_OF_ITEM_KINDS: dict[str, tuple[type, ...]] = {
+    "prompt_sha256": (str,), "variant": (str,), "system": (str, type(None)), "params": (dict,), "model": (str, type(None)),
+    "order": (str,), "other": (str, type(None)), "response_sha256": (str, type(None)),
+}  # fmt: skip
 _READ = ("scores", "parse", "reasons", "verdict", "checklist")
 
 
@@ -70,6 +80,12 @@ class ManifestFormat(_OfBundle):
             raise wrong(row, strange[0], _("There is no such field in a manifest."))
         if values.get("format") != 1:
             raise wrong(row, "format", _("Only bundles of format 1 can be read here."))
+        _check_kinds(row, values, _KINDS)
+        judge = values.get("judge") or {}
+        if not isinstance(judge.get("axes", []), list) or not all(
+            isinstance(axis, dict) and isinstance(axis.get("name"), str) for axis in judge.get("axes", [])
+        ):
+            raise wrong(row, "judge.axes", _("Here should be a list of axes with names."))
         try:
             manifest = Manifest(**values)
             manifest.check(self.table.name)
@@ -115,6 +131,7 @@ class ItemsFormat(_OfBundle):
         values = row.values
         if strange := sorted(values.keys() - _ITEM_FIELDS):
             raise wrong(row, strange[0], _("There is no such field in an item."))
+        _check_kinds(row, values, _OF_ITEM_KINDS)
         try:
             item = Item(**values)
             check_item(item, str(row.place()))
@@ -205,6 +222,12 @@ class JournalFormat(_OfBundle):
             read={name: said[name] for name in _READ if said.get(name)},
             error=f"{error.get('type', '')}: {error.get('message', '')}"[:1000] if error else "",
         )
+
+
+def _check_kinds(row: Row, values: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> None:
+    for name, kind in kinds.items():
+        if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool)):
+            raise wrong(row, name, _("This is not what a bundle has here."))
 
 
 def without_torn_line(form: Format) -> Iterator[Row]:
