@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,6 +133,10 @@ class Manifest:
 
     def settings_digest(self) -> str:
         """What goes into each item's key: the same without how many items there are, which decides no answer."""
+        return self._settings
+
+    @cached_property
+    def _settings(self) -> str:  # asked for by every item
         judge = {
             name: value for name, value in (self.judge or {}).items() if name not in ("repeats", "attempts")
         }
