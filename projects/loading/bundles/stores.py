@@ -94,8 +94,8 @@ class AnsweredStore(Store):
         )
 
     def settle(self) -> None:
-        self.run(f"ANALYZE {self.staging}")
-        self.run(f"ANALYZE {ASKED}")
+        self.run(f"ANALYZE {self.staging} (n, item, turn)")  # to look at long texts as well would take long
+        self.run(f"ANALYZE {ASKED} (n, item)")
         # Success beats error, and of two successes the earlier counts.
         self.run(
             f"CREATE TEMPORARY TABLE {BEST} ON COMMIT DROP AS SELECT DISTINCT ON (item, turn) item, turn, n"  # noqa: S608

@@ -12,6 +12,7 @@ from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
 TARGETS = "loading_response_target"
+KEYS = "projects_response (id, prompt_id, model_id, sample)"
 
 
 class ResponseStore(Store):
@@ -41,8 +42,10 @@ class ResponseStore(Store):
 
     def settle(self) -> None:
         project = {"project": self.project.pk}
-        self.run(f"ANALYZE {self.staging}")
-        self.analyse("projects_prompt", "projects_response")
+        self.run(
+            f"ANALYZE {self.staging} (n, prompt, model, sample)"
+        )  # to look at long texts as well would take long
+        self.analyse("projects_prompt (id, project_id, key)", KEYS)
         self._tell_unknown_prompts()
         models = self.run(
             "INSERT INTO projects_languagemodel (project_id, name, metadata, created_at)"  # noqa: S608  # names are constants
@@ -85,7 +88,7 @@ class ResponseStore(Store):
         unchanged = self.value(f"SELECT count(*) FROM {TARGETS} WHERE known IS NOT NULL")  # noqa: S608
         self.count("responses", created=created, unchanged=unchanged)
         self.run(f"DROP TABLE {TARGETS}")
-        self.analyse("projects_response", "projects_item")
+        self.analyse(KEYS, "projects_item")
 
     def _tell_unknown_prompts(self) -> None:
         for file, line, prompt in self.found(
