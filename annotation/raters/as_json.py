@@ -6,6 +6,7 @@ from typing import Any
 
 from annotation.agreement.report import figure_as_json
 from annotation.raters.project import ProjectRaters
+from stats.agreement.systems import SystemReliability
 from stats.estimate import Undefined
 from stats.raters import AxisOfAll, OneRater, RaterPanel
 
@@ -86,6 +87,20 @@ def _axis(found: ProjectRaters, place: int, axis: AxisOfAll) -> dict[str, Any]:
         "severity_sd": axis.severity_sd,
         "entropy": axis.entropy,
         "models": models,
+        "system_reliability": _reliability(found.reliability[place]),
+    }
+
+
+def _reliability(of: SystemReliability | None) -> dict[str, Any] | None:
+    if of is None:
+        return None
+    return {
+        "n_models": of.n_models,
+        "n_prompts": of.n_prompts,
+        "n_items": of.n_items,
+        "splits": of.splits,
+        "halves": figure_as_json(of.halves),
+        "stepped_up": figure_as_json(of.stepped_up),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -13,9 +14,13 @@ from annotation.models import Batch
 from annotation.models.batch import Purpose
 from annotation.raters.reading import read, read_repeats
 from projects.models import Axis, LanguageModel, Member, Project
+from stats.agreement.systems import SystemReliability, system_reliability
 from stats.estimate import Undefined
-from stats.raters import READING_SPEED, RaterPanel, rater_panel
+from stats.raters import READING_SPEED, RaterPanel, Sheet, rater_panel
 from stats.raters.clusters import LEVEL
+
+SEED = 1
+"""Of the splits of raters into halves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class ProjectRaters:
     """Of raters as the panel numbers them."""
     models: list[str]
     """Their names, as the panel numbers them."""
+    reliability: list[SystemReliability | None]
+    """Of the models' means, by axis: would other raters of this kind have ordered them alike? None without an order."""
     panel: RaterPanel | Undefined
     """Undefined (`anonymous`) where ratings were loaded by their place in a list: a place is not a person."""
 
@@ -98,7 +105,23 @@ def raters(
         axes=[RatedAxis(axis, versions) for axis, versions, _scale in found],
         pseudonyms=[pseudonym for _pk, pseudonym, _kind in members],
         models=[name for _pk, name in models],
+        reliability=[_reliability(sheet, place, level) for place in range(len(found))],
         panel=rater_panel(sheet, repeats=repeats, reading_speed=reading_speed, level=level),
+    )
+
+
+def _reliability(sheet: Sheet, place: int, level: float) -> SystemReliability | None:
+    if not sheet.ordered[place] or sheet.model is None:
+        return None
+    scored = sheet.axis(place)
+    assert scored.model is not None
+    return system_reliability(
+        item=scored.item,
+        model=scored.model,
+        prompt=scored.prompt,
+        value=scored.value,
+        level=level,
+        rng=np.random.default_rng(SEED),
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotation.agreement.words import REASONS
+from annotation.agreement.report import figure_in_words
+from annotation.agreement.words import REASONS, WHERE_EXPLAINED
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, OVER_AXES, sorted_by_pseudonym
 from annotation.raters.project import ProjectRaters
@@ -57,6 +58,8 @@ def _lines(found: ProjectRaters) -> Iterator[str]:
     yield _(
         "A flag goes by the size of a figure and changes no data: look at the ratings before deciding anything."
     )
+    yield ""
+    yield str(WHERE_EXPLAINED)
 
 
 def _design(panel: RaterPanel) -> Iterator[str]:
@@ -177,6 +180,13 @@ def _axis(found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll) 
         yield "  " + _("Means of models")
         yield from _table([_("model"), *(str(words.MEANS[name]) for name in MEANS)], rows)
         yield from legend.lines()
+    if reliable := found.reliability[place]:
+        yield "  " + _(
+            "Reliability of the models' means: %(figure)s (two halves of the raters: %(halves)s)"
+        ) % {
+            "figure": figure_in_words(reliable.stepped_up),
+            "halves": figure_in_words(reliable.halves),
+        }
 
 
 def _over_axes(found: ProjectRaters, panel: RaterPanel) -> Iterator[str]:

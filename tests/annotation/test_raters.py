@@ -263,6 +263,12 @@ def test_the_command_prints_text_and_json():
         "units",
     }
     assert found["axes"][0]["models"][0]["model"].startswith("model-")
+    reliable = found["axes"][0]["system_reliability"]
+    assert set(reliable) == {"n_models", "n_prompts", "n_items", "splits", "halves", "stepped_up"}
+    halves, whole = (reliable[name]["value"] for name in ("halves", "stepped_up"))
+    assert (halves is None) == (whole is None)
+    if halves is not None:
+        assert whole == pytest.approx(2 * halves / (1 + halves))
     assert found["design"]["components"] == 1
     out = StringIO()
     call_command("raters", project.slug, stdout=out)
@@ -270,6 +276,8 @@ def test_the_command_prints_text_and_json():
     assert text.startswith(f"Raters of {project.slug}, all batches\n4 raters · ")
     assert "R003" in text
     assert "nan" not in text
+    assert "Reliability of the models' means: " in text
+    assert "What these numbers mean, and when not to trust them" in text
 
 
 def test_no_user_and_no_name_of_a_file_is_printed():
