@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COPIED_AT_ONCE = 500
 #: From so many rows on it matters that the planner knows how large tables are.
-ANALYSED_FROM = 1000
+ANALYSED_FROM = 100
 SHOWN_OF_A_TEXT = 90
 BEFORE_DIFFERENCE = 25
 
