@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.agreement import AxisAgreement, ProjectAgreement
 from annotation.agreement.words import FEW_ITEMS as FEW_ITEMS_WORDS
-from annotation.agreement.words import FIGURES, LITTLE_VARIATION, METHODS, METRICS, REASONS
+from annotation.agreement.words import FIGURES, LITTLE_VARIATION, METHODS, METRICS, NO_INTERVAL, REASONS
 from projects.models import Axis
 from stats.agreement import FEW_ITEMS, Method, Panel
 from stats.estimate import Estimate, Result
@@ -140,7 +140,7 @@ def _figure(name: str, result: Result, *, about: str, percent: bool = False) -> 
     if result.low is not None and result.high is not None:
         interval = f"{shown(result.low)} – {shown(result.high)}"
     elif result.no_interval is not None:
-        said = str(REASONS[result.no_interval])
+        said = str(NO_INTERVAL[result.no_interval])
     method = str(METHODS[Method(result.method)])
     return Figure(name, shown(result.value), interval, said, result.n, method, about)
 

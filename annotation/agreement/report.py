@@ -93,7 +93,7 @@ def figure_in_words(figure: Result) -> str:
     if isinstance(figure, Undefined):
         return _("undefined: %(reason)s") % {"reason": words.REASONS[figure.reason]}
     if figure.low is None or figure.high is None:
-        reason = words.REASONS[figure.no_interval] if figure.no_interval else ""
+        reason = words.NO_INTERVAL[figure.no_interval] if figure.no_interval else ""
         return f"{figure.value:z.3f} ({reason})"
     return f"{figure.value:z.3f} [{figure.low:z.3f}, {figure.high:z.3f}]"
 

@@ -38,6 +38,11 @@ REASONS: dict[Reason, Promise] = {
     Reason.NOT_ASKED: _("no interval was asked for"),
 }
 
+NO_INTERVAL: dict[Reason, Promise] = REASONS | {
+    Reason.NOT_ENOUGH: _("no interval: too few prompts or items for one"),
+}
+"""Why a figure that there is has no interval."""
+
 ANONYMOUS_RATERS = _("unknown: the raters are positions in a list, not persons")
 
 METRICS: dict[Metric, Promise] = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from annotation.agreement.words import REASONS
+from annotation.agreement.words import NO_INTERVAL, REASONS
 from annotation.figures import Figure
 from annotation.figures import number as plain
 from annotation.raters import words
@@ -149,20 +150,20 @@ def _without_order(figure: Result) -> bool:
 class _Notes:
     """Letters for reasons, so that a cell stays small; the words stand below the table."""
 
-    letters: dict[Reason, str] = field(default_factory=dict)
+    letters: dict[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        return [(letter, str(REASONS[reason])) for reason, letter in self.letters.items()]
+        return [(letter, reason) for reason, letter in self.letters.items()]
 
-    def _letter(self, reason: Reason) -> str:
-        return self.letters.setdefault(reason, chr(ord("a") + len(self.letters)))
+    def _letter(self, reason: Promise) -> str:
+        return self.letters.setdefault(str(reason), chr(ord("a") + len(self.letters)))
 
     def figure(self, name: str, result: Result) -> Figure:
         if not isinstance(result, Estimate):
-            return Figure(name, said=f"— {self._letter(result.reason)}", n=result.n)
+            return Figure(name, said=f"— {self._letter(REASONS[result.reason])}", n=result.n)
         if result.low is None or result.high is None:
-            said = self._letter(result.no_interval) if result.no_interval else ""
+            said = self._letter(NO_INTERVAL[result.no_interval]) if result.no_interval else ""
             return Figure(name, _shown(name, result.value), said=said, n=result.n)
         ends = f"{_shown(name, result.low)} – {_shown(name, result.high)}"
         return Figure(name, _shown(name, result.value), ends, n=result.n)

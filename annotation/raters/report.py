@@ -5,11 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.agreement.report import figure_in_words
-from annotation.agreement.words import REASONS, WHERE_EXPLAINED
+from annotation.agreement.words import NO_INTERVAL, REASONS, WHERE_EXPLAINED
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, OVER_AXES, sorted_by_pseudonym
 from annotation.raters.project import ProjectRaters
@@ -80,14 +81,14 @@ def _design(panel: RaterPanel) -> Iterator[str]:
         ) % {"n": f"{health.components:,}"}
     elif health.connectivity is not None:
         yield _(
-            "All are linked by shared items; connectivity %(value)s (0 falls apart, near 1 is well linked)."
+            "All are linked by shared items; connectivity %(value)s (0 falls apart, 1 or more is well linked)."
         ) % {"value": f"{health.connectivity:.3f}"}
 
 
 def _whom_to_look_at(found: ProjectRaters, panel: RaterPanel) -> Iterator[str]:
     flagged = [one for one in sorted_by_pseudonym(found, panel) if one.flags]
     if not flagged:
-        yield _("No rater stands out.")
+        yield str(words.nobody_stands_out(panel))
         return
     yield _("Whom to look at")
     for one in flagged:
@@ -223,26 +224,26 @@ class _Legend:
     """Why cells of a table are empty or lack an interval: a letter in the cell, the reason below the table."""
 
     def __init__(self) -> None:
-        self._letters: dict[Reason, str] = {}
+        self._letters: dict[str, str] = {}
 
-    def _mark(self, reason: Reason) -> str:
+    def _mark(self, reason: Reason, words: dict[Reason, Promise]) -> str:
         if reason is Reason.NOT_ASKED:
             return ""  # counts have no interval
-        return " " + self._letters.setdefault(reason, chr(ord("a") + len(self._letters)))
+        return " " + self._letters.setdefault(str(words[reason]), chr(ord("a") + len(self._letters)))
 
     def cell(self, name: str, figure: Result) -> str:
         """“+0.35 [+0.12, +0.58]”, “–  a”"""
         if isinstance(figure, Undefined):
-            return "–" + self._mark(figure.reason)
+            return "–" + self._mark(figure.reason, REASONS)
         if figure.low is None or figure.high is None:
-            reason = self._mark(figure.no_interval) if figure.no_interval else ""
+            reason = self._mark(figure.no_interval, NO_INTERVAL) if figure.no_interval else ""
             return number(name, figure.value) + reason
         ends = f"[{number(name, figure.low, end=True)}, {number(name, figure.high, end=True)}]"
         return f"{number(name, figure.value)} {ends}"
 
     def lines(self) -> Iterator[str]:
         for reason, letter in self._letters.items():
-            yield f"    {letter}: {REASONS[reason]}"
+            yield f"    {letter}: {reason}"
 
 
 def number(name: str, value: float, *, end: bool = False) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from stats.raters import Flag
+from stats.raters import Flag, RaterPanel
+from stats.raters.flags import ENOUGH
 
 FLAGS: dict[Flag, Promise] = {
     Flag.LENIENT: _("scores higher than the others"),
@@ -68,3 +69,15 @@ SHARES = frozenset({"modal_share", "equal_axes", "below_floor"})
 """Figures that are shown in percent."""
 SIGNED = frozenset({"severity", "deviation", "drift", "drift_slope", "pace"})
 """Figures that have a direction."""
+
+
+def nobody_stands_out(panel: RaterPanel) -> Promise | str:
+    """What is said where nobody is flagged: an all-clear only for those with enough ratings to be flagged at all."""
+    few = sum(one.n < ENOUGH for one in panel.raters)
+    if not few:
+        return _("No rater stands out.")
+    return str(
+        _(
+            "Nobody is flagged, but %(few)s of %(all)s raters have fewer than %(enough)s ratings, too few to tell."
+        )
+    ) % {"few": few, "all": len(panel.raters), "enough": ENOUGH}

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from annotation.agreement.words import REASONS
 from annotation.raters.kept import kept_raters, too_many
 from annotation.raters.page import axis_page, remarks
+from annotation.raters.words import nobody_stands_out
 from projects.access import Request, for_data, project_page
 from projects.models import Member
 from stats.estimate import Undefined
@@ -41,6 +42,7 @@ def raters_page(request: Request, member: Member, pk: int | None = None) -> Http
         "panel": found.panel,
         "place": place + 1,
         "remarks": remarks(found, found.panel),
+        "nobody": nobody_stands_out(found.panel),
         "shown": axis_page(found, found.panel, place),
         "of_axis": found.panel.axes[place],
     }
