@@ -19,7 +19,9 @@ def scratch_database() -> Iterator[None]:
     connection.close()
     with _maintenance() as server:
         # A thread of an earlier test may have left a connection behind, and nobody may be in what is copied.
-        server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
         server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
     settings["NAME"] = copy
     try:
