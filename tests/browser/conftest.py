@@ -84,6 +84,11 @@ def axe() -> Callable[[Page], None]:
     """`axe(page)` fails with every accessibility rule that the page breaks, and where."""
 
     def check(page: Page) -> None:
+        # What is still fading in has less contrast than it will have.
+        page.evaluate(
+            "Promise.allSettled(document.getAnimations()"
+            ".filter(one => isFinite(one.effect.getComputedTiming().endTime)).map(one => one.finished))"
+        )
         broken = Axe().run(page).response["violations"]
         found = [
             f"{rule['id']} ({rule['impact']}): {rule['help']}\n    "
