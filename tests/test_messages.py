@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from django.utils.translation.template import templatize
 
-from config.messages import merged_catalogue
+from config.messages import LOCALE, BadCatalogue, catalogue_of
 
+JAPANESE = LOCALE / "ja" / "LC_MESSAGES" / "django.po"
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("config", "projects", "annotation", "exports")
 KEYWORDS = DEFAULT_KEYWORDS | {
@@ -20,6 +22,7 @@ KEYWORDS = DEFAULT_KEYWORDS | {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
+MSGID = re.compile(r'^(?:msgctxt .*\n(?:".*"\n)*)?msgid .*\n(?:".*"\n)*', re.MULTILINE)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sdf]|%[sd]|\{\w*\}")
 
 Message = tuple[str | None, str]  # context and msgid; of a plural the singular
@@ -54,7 +57,7 @@ def messages_of_the_project() -> dict[Message, str]:
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalog:
-    return merged_catalogue("ja")
+    return catalogue_of(JAPANESE, "ja")
 
 
 def test_messages_are_found_in_code_and_templates():
@@ -96,3 +99,20 @@ def test_a_translation_keeps_the_placeholders_of_its_message(catalogue):
                 wrong.append(f"{ids[-1]!r}: {string!r}")
 
     assert not wrong, "placeholders differ:\n" + "\n".join(wrong)
+
+
+def test_a_message_is_translated_once():
+    """Babel would take the last of two translations, and say nothing."""
+    ids = Counter(MSGID.findall(JAPANESE.read_text(encoding="utf-8")))
+    assert sum(ids.values()) > 1000
+    assert [said for said, times in ids.items() if times > 1] == []
+
+
+def test_what_would_show_wrong_words_is_not_compiled(tmp_path):
+    source = tmp_path / "django.po"
+    source.write_text('msgid "%(n)s items"\nmsgstr "%(m)s 件"\n', encoding="utf-8")
+    with pytest.raises(BadCatalogue, match="other placeholders"):
+        catalogue_of(source, "ja")
+    source.write_text('<<<<<<< one side\nmsgid "One"\nmsgstr "一"\n', encoding="utf-8")
+    with pytest.raises(BadCatalogue, match=r"^django\.po: "):
+        catalogue_of(source, "ja")
