@@ -8,8 +8,8 @@ from typing import Any, Self
 from django import forms
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from annotation.models import Batch
 from annotation.models.batch import Purpose
@@ -312,6 +312,23 @@ class TermsForm(forms.Form):
             raters.label_from_instance = _called  # type: ignore[method-assign,assignment]
         else:
             del self.fields["raters"]
+
+    @property
+    def who_may_rate(self) -> str:
+        """Why nobody can be added here; nothing where raters can be."""
+        if "raters" in self.fields:
+            return ""
+        if self.batch.state == Batch.State.CLOSED:
+            return gettext("The batch is closed, so nobody can be added.")
+        if self.batch.filling == Batch.Filling.PLANNED:
+            return gettext("Its seats are shared out already, so nobody can be added.")
+        if self.batch.open_to == Batch.OpenTo.GROUP:
+            return gettext(
+                "Every rater of the group “{group}” may take seats, whoever joins it later too."
+            ).format(group=self.batch.group)
+        if self.batch.open_to == Batch.OpenTo.ALL:
+            return gettext("Every rater of the project may take seats, whoever joins later too.")
+        return gettext("Every rater of the project is in the batch already.")
 
     def clean_due_on(self) -> Any:
         due = self.cleaned_data["due_on"]

@@ -157,8 +157,25 @@ def test_somebody_elses_raters_cannot_be_smuggled_in(client, batch):
     assert batch.raters.count() == 2
 
 
-def test_where_raters_cannot_be_added_none_are_offered(client, project):
-    assert "raters" not in client.get(page(create_batch(project))).context["form"].fields
+def test_where_raters_cannot_be_added_none_are_offered_and_the_page_says_why(client, project, batch, raters):
+    of_group = Batch.OpenTo.GROUP
+    planned = make_batch(
+        project=project, name="planned", filling="planned", raters=Raters.by_name(raters[:2]), seed=1
+    )
+    for other, why in [
+        (create_batch(project), "Every rater of the project may take seats"),
+        (create_batch(project, open_to=of_group, group="students"), "of the group “students” may take seats"),
+        (planned, "shared out already"),
+    ]:
+        shown = client.get(page(other))
+        assert "raters" not in shown.context["form"].fields
+        assert why in shown.text
+        assert "raters can be added" not in shown.text
+    assert "raters can be added" in client.get(page(batch)).text
+    change_terms(**terms(batch, more_raters=raters))
+    assert "is in the batch already" in client.get(page(batch)).text
+    close(batch=batch)
+    assert "The batch is closed" in client.get(page(batch)).text
 
 
 def test_others_and_loaded_batches_have_no_such_page(client, project, batch, raters):
