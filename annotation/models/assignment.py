@@ -286,24 +286,31 @@ class Assignment(models.Model):
                 """,
             ),
             pgtrigger.Trigger(
-                # For the whole statement: it may take several seats of one item at once.
+                # With its fellows: a statement may take several seats of one item, and an item has all of its seats.
+                # Not for the statement as a whole: that would cost each claim and each submit, which lose none.
                 name="lost_seat_is_replaced",
                 when=pgtrigger.After,
-                level=pgtrigger.Statement,
                 operation=pgtrigger.Update,
-                referencing=pgtrigger.Referencing(old="old_seats", new="new_seats"),
-                func="""
+                condition=pgtrigger.Condition(
+                    "OLD.state NOT IN ('skipped', 'withdrawn') AND NEW.state IN ('skipped', 'withdrawn')"
+                    " AND NEW.seat IS NOT NULL"
+                ),
+                func=f"""
                     INSERT INTO annotation_assignment
                         (key, batch_id, item_id, seat, occasion, purpose, origin, state, comment, flagged, skip_reason,
                          emptied_at)
-                    SELECT gen_random_uuid(), n.batch_id, n.item_id, n.seat, n.occasion, n.purpose,
-                        'here', 'empty', '', false, '', statement_timestamp()
-                    FROM new_seats n
-                    JOIN old_seats o ON o.id = n.id AND o.state NOT IN ('skipped', 'withdrawn')
-                    JOIN annotation_batch b ON b.id = n.batch_id AND b.filling <> 'loaded'
-                    WHERE n.state IN ('skipped', 'withdrawn') AND n.seat IS NOT NULL;
+                    SELECT DISTINCT ON (lost.seat) gen_random_uuid(), lost.batch_id, lost.item_id, lost.seat,
+                        lost.occasion, lost.purpose, 'here', 'empty', '', false, '', statement_timestamp()
+                    FROM annotation_assignment lost
+                    JOIN annotation_batch b ON b.id = lost.batch_id AND b.filling <> 'loaded'
+                    WHERE lost.batch_id = NEW.batch_id AND lost.item_id = NEW.item_id AND lost.seat IS NOT NULL
+                        AND NOT EXISTS (
+                            SELECT FROM annotation_assignment a
+                            WHERE a.batch_id = lost.batch_id AND a.item_id = lost.item_id AND a.seat = lost.seat
+                                AND {LIVE}
+                        );
                     RETURN NULL;
-                """,
+                """,  # noqa: S608 - a constant
             ),
             pgtrigger.Trigger(
                 # Whoever lets go of a seat may take others at that item again, which their sweeps have passed.

@@ -37,7 +37,8 @@ _RENEW_OPEN = """
     RETURNING {columns}
 """
 
-# A few at a time, past those that somebody is working on right now: the rest comes with the next claim.
+# A few at a time, past those that somebody is working on right now: the rest comes with the next claim. Sent only when
+# there are such seats (`_Open.lapsed`): to write nothing takes time, too.
 _RETURN_LAPSED = """
     UPDATE annotation_assignment a
     SET state = CASE WHEN b.filling = 'planned' AND m.active THEN 'planned' ELSE 'empty' END,
@@ -71,8 +72,10 @@ def free_seat(
     """The open seat of a rater who is locked, or an empty one that nobody else is claiming right now."""
     if not none_open and (current := _own_open(cursor, rater)):
         return current
-    lapsed = f"lapsed AS ({_RETURN_LAPSED}),"
-    for pool in pools(cursor, rater, batch, first=lapsed, first_terms=[rater.pk]):
+    found = pools(cursor, rater, batch)
+    if found and found[0].batch.lapsed:
+        cursor.execute(_RETURN_LAPSED, [rater.pk])
+    for pool in found:
         if row := pool.take():
             return card(row, rater=rater)
     return None

@@ -112,6 +112,8 @@ class _Open(NamedTuple):
     last_item: int | None
     last_batch: int | None
     last_prompt: int | None
+    lapsed: bool
+    """Whether somebody else's lease is over, of whatever batch."""
 
 
 _LAST = """
@@ -119,6 +121,12 @@ _LAST = """
     FROM annotation_assignment a JOIN projects_item i ON i.id = a.item_id
     WHERE a.rater_id = %s AND a.state = 'submitted' AND a.submitted_at IS NOT NULL
     ORDER BY a.submitted_at DESC LIMIT 1
+"""
+_LAPSED = """
+    SELECT EXISTS (
+        SELECT FROM annotation_assignment
+        WHERE state = 'open' AND lease_until < statement_timestamp() AND rater_id <> %s
+    ) AS lapsed
 """
 _SWEPT = "SELECT batch_id AS batch, reached, since FROM annotation_sweep WHERE rater_id = %s"
 # Stands for the rater in the statement, which is compiled once.
@@ -134,23 +142,19 @@ def _open_batches() -> tuple[str, list[Any]]:
         last_item=RawSQL("(SELECT item FROM last)", ()),
         last_batch=RawSQL("(SELECT batch FROM last)", ()),
         last_prompt=RawSQL("(SELECT prompt FROM last)", ()),
+        lapsed=RawSQL("(SELECT lapsed FROM lapsed)", ()),
     )
     statement, terms = batches.values_list(*_Open._fields).query.sql_with_params()
     return statement, list(terms)
 
 
-def pools(
-    cursor: Any, rater: Member, batch: Batch | None, *, first: str = "", first_terms: list[Any] | None = None
-) -> list[Pool]:
-    """The batches that the rater may take seats of, in the order of handing out.
-
-    `first` is a common table expression that is to be run on the way.
-    """
+def pools(cursor: Any, rater: Member, batch: Batch | None) -> list[Pool]:
+    """The batches that the rater may take seats of, in the order of handing out."""
     statement, asked = _open_batches()
     known = {_ASKED.pk: rater.pk, _ASKED.project_id: rater.project_id, _ASKED.group: rater.group}
     cursor.execute(
-        f"WITH {first} last AS ({_LAST}), swept AS ({_SWEPT}) {statement}",
-        [*(first_terms or []), rater.pk, rater.pk, *(known.get(term, term) for term in asked)],
+        f"WITH last AS ({_LAST}), swept AS ({_SWEPT}), lapsed AS ({_LAPSED}) {statement}",
+        [rater.pk, rater.pk, rater.pk, *(known.get(term, term) for term in asked)],
     )
     found = [_Open(*row) for row in cursor.fetchall()]
     return [Pool(cursor, rater, row) for row in found if batch is None or row.id == batch.pk]

@@ -7,13 +7,14 @@ from functools import cache
 from django.db import connection
 from django.db.models import Model
 
+from annotation.services.prepared import prepared_cursor
 from projects.models import Member, Project
 
 
 def rater_of(user_id: int, project_slug: str) -> Member | None:
-    """What `for_raters` finds, without compiling a query for it: that takes longer than running it."""
+    """What `for_raters` finds, without compiling or planning a query for it: that takes longer than running it."""
     statement, names, project_names = _statement()
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(statement, [project_slug, user_id])
         row = cursor.fetchone()
     if row is None:
