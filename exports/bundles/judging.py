@@ -90,6 +90,14 @@ def _preset(project: Project, asked: Judging) -> Preset:
             % {"preset": preset.name},
             field="baseline",
         )
+    if preset.style == "checklist" and asked.repeats != 1:
+        raise NotPrepared(
+            _(
+                "The preset “%(preset)s” makes a prompt’s checklist, of which there is one: repeats are for scores."
+            )
+            % {"preset": preset.name},
+            field="repeats",
+        )
     if preset.style != "score":
         if asked.axes or asked.project_axes:
             raise NotPrepared(
@@ -251,19 +259,20 @@ class _Making:
 
     def _checklists(self, prompts: Iterable[Prompt]) -> Iterator[Item]:
         for prompt in prompts:
+            if prompt.checklist:
+                self.counts["with_checklist"] += 1
+                continue
             extra = self._extra(prompt, 1)
             if extra is None:
                 continue
             self.counts["prompts"] += 1
             said = self.preset.fill(prompt.turns, (), **extra)
-            for repeat in range(self.asked.repeats):
-                yield make_item(
-                    self.manifest,
-                    prompt_id=prompt.key,
-                    turns=[{"role": "user", "content": said.user}],
-                    system=said.system,
-                    repeat=repeat,
-                )
+            yield make_item(
+                self.manifest,
+                prompt_id=prompt.key,
+                turns=[{"role": "user", "content": said.user}],
+                system=said.system,
+            )
 
     def _extra(self, prompt: Prompt, turn: int) -> dict[str, Any] | None:
         """What the preset needs beyond the conversation; None to leave the prompt out. Raises NotPrepared."""
@@ -299,6 +308,8 @@ class _Making:
             return _("The model “%(model)s” has no response to any of these prompts.") % {
                 "model": self.asked.baseline
             }
+        if self.counts["with_checklist"]:
+            return _("Every one of these prompts has a checklist already.")
         if self.counts:
             return _("None of these prompts has what the preset needs.")
         if not self.asked.everything and self.preset.style != "checklist":
@@ -315,6 +326,7 @@ class _Making:
             ("without_baseline", _("Responses left out because the baseline has none: %(n)s.")),
             ("without_reference", _("Left out because there is no reference answer: %(n)s.")),
             ("without_checklist", _("Left out because there is no checklist: %(n)s.")),
+            ("with_checklist", _("Prompts left out because they have a checklist already: %(n)s.")),
         ]:
             if n := self.counts[name]:
                 notes.append(text % {"n": f"{n:,}"})

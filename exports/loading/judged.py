@@ -9,9 +9,11 @@ from typing import Any
 from exports.loading.rows import JudgeScoreRecord, VerdictRecord
 from exports.models import Failure
 from offline.bundle import Manifest
-from projects.loading.bundles.kinds import Answered, Asked, BundleKind
+from projects.loading.bundles.checklists import ChecklistRecord
+from projects.loading.bundles.kinds import FAILED, Answered, Asked, BundleKind
+from projects.loading.formats.contents import wrong
 from projects.loading.records import Record
-from projects.tables import Problem, say
+from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
 #: Reasons of a server to have stopped that mean that it would not answer.
@@ -29,9 +31,7 @@ class Judged(BundleKind):
         manifest = self.manifest(asked)
         judge = manifest.judge or {}
         if judge.get("style") == "checklist":
-            reason = say(_("This bundle asks for checklists, which are no scores; nothing of it was loaded."))
-            self.loading.problems.warn(Problem(reason, asked.row.place()), key=("checklists", asked.job))
-            self.loading.leave_out("incomplete")
+            yield from self._checklist(asked, answer, manifest)
             return
         for axis in judge.get("axes", ()):
             name = axis["name"] if isinstance(axis, dict) else str(axis)
@@ -40,6 +40,39 @@ class Judged(BundleKind):
                 yield self._verdict(asked, answer, manifest, name, value, failure, words)
             else:
                 yield self._score(asked, answer, manifest, name, value, failure, words)
+
+    def _checklist(self, asked: Asked, answer: Answered, manifest: Manifest) -> Iterator[Record]:
+        """What the judge made for a prompt that has none. Of several for one prompt, the first."""
+        if asked.said.get("repeat"):
+            reason = say(_("A prompt has one checklist: of several, only the first is loaded."))
+            self.loading.problems.warn(Problem(reason, asked.row.place()), key=("one checklist", asked.job))
+            return
+        points = answer.read.get("checklist")
+        if not answer.counts or not points:
+            self.loading.leave_out(FAILED)
+            said = quoted(answer.content if answer.counts else answer.error, 200)
+            reason = say(
+                _("No checklist came back for the prompt “%(id)s”: %(said)s"),
+                id=quoted(asked.prompt),
+                said=said,
+            )
+            self.loading.problems.warn(Problem(reason, answer.row.place()), key=("no checklist", asked.job))
+            return
+        if not isinstance(points, list) or not all(isinstance(one, str) and one.strip() for one in points):
+            raise wrong(answer.row, "checklist", _("Here should be a list of texts."))
+        judge = manifest.judge or {}
+        yield ChecklistRecord(
+            row=answer.row,
+            prompt=asked.prompt,
+            points=[one.strip() for one in points],
+            origin={
+                "judge": self._name(manifest),
+                "preset": judge.get("preset"),
+                "preset_sha256": judge.get("preset_sha256"),
+                "settings_sha256": manifest.settings_digest(),
+                "job_id": manifest.job_id,
+            },
+        )
 
     @staticmethod
     def _said(answer: Answered, axis: str) -> tuple[Any, str, str]:

@@ -7,6 +7,7 @@ records of its own registers a store, and row kinds or formats that yield them (
 """
 
 from projects.loading import registry
+from projects.loading.bundles.checklists import ChecklistStore
 from projects.loading.bundles.formats import ItemsFormat, JournalFormat, ManifestFormat, RunsFormat
 from projects.loading.bundles.kinds import Generated
 from projects.loading.bundles.stores import AnsweredStore, AskedStore
@@ -32,7 +33,7 @@ for _format in (
     WildBenchMTBenchFormat, AlpacaEvalFormat,
 ):  # fmt: skip
     registry.register_format(_format)
-for _store in (AskedStore, AnsweredStore, PromptStore, ResponseStore):
+for _store in (AskedStore, AnsweredStore, PromptStore, ChecklistStore, ResponseStore):
     registry.register_store(_store)
 registry.register_bundle_kind(Generated)
 

@@ -29,6 +29,7 @@ OPTIONS = {
 }
 KINDS = {
     "prompts": _("prompts"),
+    "checklists": _("checklists"),
     "models": _("models"),
     "responses": _("responses"),
     "raters": _("raters"),
