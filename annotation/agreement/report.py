@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 
 from annotation.agreement import words
 from annotation.agreement.project import AxisAgreement, ProjectAgreement
+from annotation.terminal import padded, width
 from stats.agreement import FEW_ITEMS, METRICS, Method, Panel
 from stats.estimate import Estimate, Result, Undefined
 
@@ -172,9 +173,9 @@ def _axis_lines(found: AxisAgreement) -> Iterator[str]:
         ]
     if panel.n_na:
         rows += [(str(words.FIGURES[name]), getattr(panel, name)) for name in ("na_exact", "na_alpha")]
-    width = max(len(label) for label, _figure in rows)
+    widest = max(width(label) for label, _figure in rows)
     for label, figure in rows:
-        yield f"  {label:<{width}}  {figure_in_words(figure)}"
+        yield f"  {padded(label, widest)}  {figure_in_words(figure)}"
     if panel.little_variation:
         yield f"  ! {words.LITTLE_VARIATION}"
     if panel.few_items:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from annotation.agreement.words import NO_INTERVAL, REASONS
 from annotation.figures import Figure
 from annotation.figures import number as plain
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, sorted_by_pseudonym
+from annotation.raters.legend import Legend, Letters
 from annotation.raters.project import ProjectRaters
 from annotation.raters.report import said_of
 from stats.estimate import Estimate, Reason, Result
@@ -75,6 +74,7 @@ class AxisPage:
     """Names of the columns of means."""
     notes: list[tuple[str, str]]
     """What the letters in the cells stand for: why a figure or its interval does not exist."""
+    notes_on_models: list[tuple[str, str]]
 
 
 def remarks(found: ProjectRaters, panel: RaterPanel) -> list[Remark]:
@@ -94,36 +94,39 @@ def remarks(found: ProjectRaters, panel: RaterPanel) -> list[Remark]:
 
 def axis_page(found: ProjectRaters, panel: RaterPanel, place: int) -> AxisPage:
     people = sorted_by_pseudonym(found, panel)
-    notes = _Notes()
+    letters = Letters()
+    legend, of_models = _Legend(letters), _Legend(letters)
     of_all = panel.axes[place]
     names = [
         (name, about)
         for name, about in ON_AXIS
         if not all(_without_order(getattr(one.axes[place], name)) for one in people)
     ]
+    rows = [
+        _row(found, one, place, [name for name, _about in names], of_all.n_components, legend)
+        for one in people
+    ]
     models = []
     if of_all.means is not None:
         columns = [getattr(of_all.means, name) for name in MEANS]
         models = [
-            ModelRow(found.models[model], [notes.figure("mean", column[model]) for column in columns])
+            ModelRow(found.models[model], [of_models.figure("mean", column[model]) for column in columns])
             for model in range(len(columns[0]))
             if isinstance(columns[0][model], Estimate)
         ]
     return AxisPage(
         columns=[Column(str(words.FIGURES[name]), about) for name, about in (*names, *OVER_AXES)],
-        rows=[
-            _row(found, one, place, [name for name, _about in names], of_all.n_components, notes)
-            for one in people
-        ],
+        rows=rows,
         groups=of_all.n_components,
         models=models,
-        notes=notes.lines,
+        notes=legend.notes,
+        notes_on_models=of_models.notes,
         means=[str(words.MEANS[name]) for name in MEANS],
     )
 
 
 def _row(
-    found: ProjectRaters, one: OneRater, place: int, names: list[str], groups: int, notes: _Notes
+    found: ProjectRaters, one: OneRater, place: int, names: list[str], groups: int, legend: _Legend
 ) -> Row:
     axis = one.axes[place]
     here = dict.fromkeys(raised.flag for raised in one.flags if raised.axis in (place, None))
@@ -135,8 +138,8 @@ def _row(
         n=axis.n,
         group=group,
         figures=[
-            *(notes.figure(name, getattr(axis, name)) for name in names),
-            *(notes.figure(name, getattr(one, name)) for name, _about in OVER_AXES),
+            *(legend.figure(name, getattr(axis, name)) for name in names),
+            *(legend.figure(name, getattr(one, name)) for name, _about in OVER_AXES),
         ],
         flags=[str(words.SHORT[flag]) for flag in here],
     )
@@ -146,25 +149,15 @@ def _without_order(figure: Result) -> bool:
     return not isinstance(figure, Estimate) and figure.reason is Reason.NOT_ORDERED
 
 
-@dataclass
-class _Notes:
-    """Letters for reasons, so that a cell stays small; the words stand below the table."""
-
-    letters: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def lines(self) -> list[tuple[str, str]]:
-        return [(letter, reason) for reason, letter in self.letters.items()]
-
-    def _letter(self, reason: Promise) -> str:
-        return self.letters.setdefault(str(reason), chr(ord("a") + len(self.letters)))
+class _Legend(Legend):
+    """Of a table on the page."""
 
     def figure(self, name: str, result: Result) -> Figure:
+        letter = self.letter(result)
         if not isinstance(result, Estimate):
-            return Figure(name, said=f"— {self._letter(REASONS[result.reason])}", n=result.n)
+            return Figure(name, said=f"— {letter}", n=result.n)
         if result.low is None or result.high is None:
-            said = self._letter(NO_INTERVAL[result.no_interval]) if result.no_interval else ""
-            return Figure(name, _shown(name, result.value), said=said, n=result.n)
+            return Figure(name, _shown(name, result.value), said=letter, n=result.n)
         ends = f"{_shown(name, result.low)} – {_shown(name, result.high)}"
         return Figure(name, _shown(name, result.value), ends, n=result.n)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.agreement.report import figure_in_words
-from annotation.agreement.words import NO_INTERVAL, REASONS, WHERE_EXPLAINED
+from annotation.agreement.words import REASONS, WHERE_EXPLAINED
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, OVER_AXES, sorted_by_pseudonym
+from annotation.raters.legend import Legend, Letters
 from annotation.raters.project import ProjectRaters
+from annotation.terminal import padded, width
 from stats.estimate import Estimate, Reason, Result, Undefined
 from stats.raters import AxisOfAll, Flag, Raised, RaterPanel
 
@@ -44,11 +44,12 @@ def _lines(found: ProjectRaters) -> Iterator[str]:
     yield from _design(panel)
     yield ""
     yield from _whom_to_look_at(found, panel)
+    letters = Letters()
     for place, axis in enumerate(panel.axes):
         yield ""
-        yield from _axis(found, panel, place, axis)
+        yield from _axis(found, panel, place, axis, letters)
     yield ""
-    yield from _over_axes(found, panel)
+    yield from _over_axes(found, panel, letters)
     yield ""
     yield _(
         "%(level)s %% intervals, linearised and clustered by prompt: for these raters and other prompts."
@@ -120,7 +121,9 @@ def said_of(found: ProjectRaters, raised: Raised, *, labels: bool = False) -> st
     return f"{where}{shown(raised.value)} ({limit % {'limit': shown(raised.threshold)}})"
 
 
-def _axis(found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll) -> Iterator[str]:
+def _axis(
+    found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll, letters: Letters
+) -> Iterator[str]:
     of = found.axes[place]
     yield f"{of.axis.key} · {of.axis.label} · {of.axis.get_kind_display()}"
     counts = [
@@ -148,7 +151,7 @@ def _axis(found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll) 
             if any(isinstance(getattr(one.axes[place], name), Estimate) for one in people)
         ),
     ]
-    legend = _Legend()
+    legend = _Legend(letters)
     rows = [
         [
             found.pseudonyms[one.rater],
@@ -171,7 +174,7 @@ def _axis(found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll) 
     yield from _table(head, rows)
     yield from legend.lines()
     if axis.means is not None:
-        legend = _Legend()
+        legend = _Legend(letters)
         columns = [getattr(axis.means, name) for name in MEANS]
         rows = [
             [found.models[model], *(legend.cell("mean", column[model]) for column in columns)]
@@ -190,10 +193,10 @@ def _axis(found: ProjectRaters, panel: RaterPanel, place: int, axis: AxisOfAll) 
         }
 
 
-def _over_axes(found: ProjectRaters, panel: RaterPanel) -> Iterator[str]:
+def _over_axes(found: ProjectRaters, panel: RaterPanel, letters: Letters) -> Iterator[str]:
     yield _("Over all axes")
     people = sorted_by_pseudonym(found, panel)
-    legend = _Legend()
+    legend = _Legend(letters)
     rows = [
         [
             found.pseudonyms[one.rater],
@@ -220,29 +223,22 @@ def _nowhere(column: Sequence[Result]) -> bool:
     return all(isinstance(one, Undefined) and one.reason is Reason.NOT_ORDERED for one in column)
 
 
-class _Legend:
-    """Why cells of a table are empty or lack an interval: a letter in the cell, the reason below the table."""
-
-    def __init__(self) -> None:
-        self._letters: dict[str, str] = {}
-
-    def _mark(self, reason: Reason, words: dict[Reason, Promise]) -> str:
-        if reason is Reason.NOT_ASKED:
-            return ""  # counts have no interval
-        return " " + self._letters.setdefault(str(words[reason]), chr(ord("a") + len(self._letters)))
+class _Legend(Legend):
+    """Of a table in a terminal."""
 
     def cell(self, name: str, figure: Result) -> str:
-        """“+0.35 [+0.12, +0.58]”, “–  a”"""
+        """“+0.35 [+0.12, +0.58]”, “– a”"""
+        letter = self.letter(figure)
+        letter = f" {letter}" if letter else ""
         if isinstance(figure, Undefined):
-            return "–" + self._mark(figure.reason, REASONS)
+            return f"–{letter}"
         if figure.low is None or figure.high is None:
-            reason = self._mark(figure.no_interval, NO_INTERVAL) if figure.no_interval else ""
-            return number(name, figure.value) + reason
+            return number(name, figure.value) + letter
         ends = f"[{number(name, figure.low, end=True)}, {number(name, figure.high, end=True)}]"
         return f"{number(name, figure.value)} {ends}"
 
     def lines(self) -> Iterator[str]:
-        for reason, letter in self._letters.items():
+        for letter, reason in self.notes:
             yield f"    {letter}: {reason}"
 
 
@@ -258,16 +254,6 @@ def number(name: str, value: float, *, end: bool = False) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(_width(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    widths = [max(width(row[at]) for row in [head, *rows]) for at in range(len(head))]
     for row in [head, *rows]:
-        yield (
-            "    "
-            + "  ".join(
-                cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-        )
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that the text takes: letters of Japanese take two."""
-    return sum(2 if unicodedata.east_asian_width(one) in "FW" else 1 for one in text)
+        yield "    " + "  ".join(map(padded, row, widths)).rstrip()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from annotation.agreement.report import figure_in_words
+from annotation.terminal import padded, width
 from stats.estimate import Result
 
 NARROWEST = 36
@@ -37,19 +37,6 @@ def aligned(sections: Iterable[Section]) -> Iterator[str]:
             else:
                 label, figure = row
                 yield f"    {padded(label, label_width)}  {padded(figure_in_words(figure), figure_width)}  n = {figure.n:,}"
-
-
-def width(text: str) -> int:
-    """Columns of a terminal: letters of East Asia take two.
-
-    >>> width("alpha"), width("評価")
-    (5, 4)
-    """
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def padded(text: str, to: int) -> str:
-    return text + " " * max(0, to - width(text))
 
 
 def heading(title: str, line: str) -> Iterator[str]:

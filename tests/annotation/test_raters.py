@@ -1,6 +1,7 @@
 """From the database to figures about raters: the same as from arrays, and only ratings that count."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -278,6 +279,24 @@ def test_the_command_prints_text_and_json():
     assert "nan" not in text
     assert "Reliability of the models' means: " in text
     assert "What these numbers mean, and when not to trust them" in text
+
+
+def test_a_letter_stands_for_the_same_reason_below_every_table():
+    project, _batch, _sheet = create_study(prompts=4)
+    Score.objects.filter(assignment__rater__pseudonym="R001", axis__key="relevance").update(
+        value=None, na_reason="unsure"
+    )
+    text = as_text(raters(project=project))
+    tables = [
+        re.findall(r"^    ([a-z]): (.+)$", block, re.MULTILINE)
+        for block in re.split(r"^(?=\S)|^  (?=Means of models)", text, flags=re.MULTILINE)
+    ]
+    tables = [table for table in tables if table]
+    assert tables[0][0] != tables[1][0], "the tables begin with different reasons"
+    reasons = {reason for table in tables for _letter, reason in table}
+    assert len({pair for table in tables for pair in table}) == len(reasons) > 2
+    for table in tables:
+        assert table == sorted(table)
 
 
 def test_no_user_and_no_name_of_a_file_is_printed():

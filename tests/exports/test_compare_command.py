@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from exports.comparison.lines import width
+from annotation.terminal import width
 from exports.models import JudgeRun, JudgeScore
 from projects.loading import load
 from projects.models import Axis
