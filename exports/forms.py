@@ -32,6 +32,8 @@ class DownloadForm(forms.Form):
             ("prompts", _("Prompts")),
             ("responses", _("Responses")),
             ("axes", _("Axes and their points")),
+            ("judge_scores", _("Scores of automatic judges")),
+            ("judge_verdicts", _("Verdicts of automatic judges on pairs")),
             ("agreement", _("Agreement on each axis, with intervals")),
             (WORKBOOK, _("All of these in one workbook (XLSX)")),
             (HUMAN_EVAL, _("LLM-jp’s published layout (llm-human-eval-jp, JSON lines)")),

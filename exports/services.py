@@ -17,6 +17,7 @@ from exports.files import FORMATS, open_book, whole_file
 from exports.human_eval import HUMAN_EVAL, HumanEval
 from exports.selection import Selection, one_snapshot
 from exports.tables import TABLES
+from exports.tables.about import DATA as DATA_TABLES
 
 #: Lets a caller watch rows go by: given a table's name, its number of rows and the rows.
 Watch = Callable[[str, int, Iterable[Any]], Iterable[Any]]
@@ -28,9 +29,10 @@ CHOICES = {
     "long": ("long",),
     "wide": ("wide",),
     "both": ("long", "wide"),
-    "all": ("long", "wide", "prompts", "responses", "axes", "agreement"),
+    "all": tuple(table.name for table in DATA_TABLES),
+    **{table.name: (table.name,) for table in DATA_TABLES if table.name not in ("long", "wide")},
 }
-WORKBOOK_TABLES = ("long", "wide", "prompts", "responses", "axes", "agreement", "about")
+WORKBOOK_TABLES = tuple(TABLES)
 
 
 def _unwatched(_table: str, _count: int, rows: Iterable[Any]) -> Iterable[Any]:

@@ -5,7 +5,7 @@ from exports.loading.fast_chat import PairJudgmentFormat, SingleJudgmentFormat
 from exports.loading.judge_scores import JudgeScoreStore
 from exports.loading.judged import Judged
 from exports.loading.llm_jp_judge import EvaluationFormat
-from exports.loading.rows import JudgeScoreRow
+from exports.loading.rows import JudgeScoreRow, VerdictRow
 from exports.loading.rule import score_choices
 from exports.loading.verdicts import VerdictStore
 from projects.loading import registry
@@ -13,7 +13,8 @@ from projects.loading import registry
 
 def register() -> None:
     """Make judge scores known to the loader; called when the app starts."""
-    registry.register_row_kind(JudgeScoreRow)
+    for row_kind in (JudgeScoreRow, VerdictRow):
+        registry.register_row_kind(row_kind)
     for form in (SingleJudgmentFormat, PairJudgmentFormat, ArenaHardJudgmentFormat, EvaluationFormat):
         registry.register_format(form)
     for store in (JudgeScoreStore, VerdictStore):

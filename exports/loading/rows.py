@@ -1,4 +1,4 @@
-"""Judge scores in rows, one score a row."""
+"""Judge scores and verdicts in rows, one a row."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from exports.models import Failure
 from projects.loading.fields import Columns, Fields
 from projects.loading.formats.base import LONGEST_KEY, LONGEST_MODEL, LONGEST_WORD, MOST_SAMPLES, MOST_TURNS
 from projects.loading.formats.rows import RowKind
 from projects.loading.records import Record
+from projects.tables import is_empty, listed, quoted, say
+from projects.tables.messages import _
 
 if TYPE_CHECKING:
     from projects.loading.loading import Loading
 
 MOST_REPEATS = 1_000_000
 LONGEST_PROMPT = 100_000
+LONGEST_VERDICT = 20
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class VerdictRecord(Record):
     axis: str = ""
     judge_prompt: str = ""
     repeat: int | None = None
+    #: Of the second response; None: the same as of the first.
+    second_sample: int | None = None
     #: Of the texts that the judge saw, where the file says so.
     first_sha256: str = ""
     second_sha256: str = ""
@@ -87,7 +93,7 @@ class JudgeScoreRow(RowKind):
 
     @classmethod
     def is_meant(cls, filled: set[str]) -> bool:
-        return "judge" in filled
+        return "judge" in filled and not VerdictRow.is_meant(filled)
 
     def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
         yield JudgeScoreRecord(
@@ -105,3 +111,72 @@ class JudgeScoreRow(RowKind):
             judge_prompt=fields.text("judge_prompt", LONGEST_PROMPT).strip(),
             response_sha256=fields.text("response_sha256").strip().lower(),
         )
+
+
+class VerdictRow(RowKind):
+    """As `manage.py export` writes them."""
+
+    name = "verdicts"
+    needs = "prompt_id, first_model, second_model, judge, value"
+    fields = (
+        "prompt_id", "first_model", "second_model", "judge", "value", "verdict", "axis", "turn", "sample",
+        "second_sample", "repeat", "failure", "reason", "judge_prompt",
+    )  # fmt: skip
+    reads_scores = True
+
+    @classmethod
+    def holds(cls, names: Columns | set[str]) -> bool:
+        named = all(name in names for name in ("prompt_id", "first_model", "second_model", "judge"))
+        return named and ("value" in names or "failure" in names)
+
+    @classmethod
+    def is_meant(cls, filled: set[str]) -> bool:
+        return "judge" in filled and not filled.isdisjoint({"first_model", "second_model"})
+
+    def records(self, fields: Fields, metadata: dict[str, Any]) -> Iterator[Record]:
+        first, second = (fields.name(name, LONGEST_MODEL) for name in ("first_model", "second_model"))
+        if first == second:
+            raise fields.refuse("second_model", say(_("Both sides are the same model.")))
+        sample = fields.integer("sample", 0, least=0, most=MOST_SAMPLES)
+        value, failure = self._value(fields)
+        yield VerdictRecord(
+            row=fields.row,
+            prompt=fields.name("prompt_id", LONGEST_KEY),
+            first=first,
+            second=second,
+            judge=fields.name("judge", LONGEST_WORD),
+            value=value,
+            verdict=fields.text("verdict", LONGEST_VERDICT).strip(),
+            failure=failure,
+            reason=fields.text("reason").strip(),
+            sample=sample,
+            second_sample=fields.integer("second_sample", sample, least=0, most=MOST_SAMPLES),
+            turn=fields.integer("turn", 1, least=1, most=MOST_TURNS),
+            axis=fields.text("axis", LONGEST_WORD).strip(),
+            judge_prompt=fields.text("judge_prompt", LONGEST_PROMPT).strip(),
+            repeat=fields.integer("repeat", 1, least=0, most=MOST_REPEATS) if fields.has("repeat") else None,
+        )
+
+    @staticmethod
+    def _value(fields: Fields) -> tuple[float | None, str]:
+        """The verdict, or why there is none: one of the two."""
+        failure = fields.text("failure").strip()
+        if failure and failure not in Failure.values:
+            reason = say(
+                _("“%(value)s” is none of: %(known)s."), value=quoted(failure), known=listed(Failure.values)
+            )
+            raise fields.refuse("failure", reason)
+        if not fields.has("value") or is_empty(fields.raw("value")):
+            return None, failure or Failure.UNPARSED.value
+        value = fields.number("value")
+        if failure:
+            raise fields.refuse("failure", say(_("Here are both a verdict and a failure.")))
+        if value is None or not -1 <= value <= 1:
+            reason = say(
+                _(
+                    "“%(value)s” is no verdict: 1 is for the first response, -1 for the second, 0 for neither."
+                ),
+                value=quoted(str(fields.raw("value"))),
+            )
+            raise fields.refuse("value", reason)
+        return value, ""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from exports.loading.rows import VerdictRecord
+from exports.loading.rows import LONGEST_VERDICT, VerdictRecord
 from exports.models import JudgeRun
 from projects.loading.store import Store
 from projects.tables import quoted, say
@@ -24,6 +24,7 @@ class VerdictStore(Store):
         "model_a": "text",
         "model_b": "text",
         "sample": "integer",
+        "sample_b": "integer",
         "turn": "integer",
         "run_id": "bigint",
         "axis": "text",
@@ -41,7 +42,7 @@ class VerdictStore(Store):
         " LEFT JOIN projects_languagemodel mb ON mb.project_id = %(project)s AND mb.name = l.model_b"
         " LEFT JOIN projects_response a ON a.prompt_id = p.id AND a.model_id = ma.id AND a.sample = l.sample"
         " AND cardinality(a.turns) >= l.turn"
-        " LEFT JOIN projects_response b ON b.prompt_id = p.id AND b.model_id = mb.id AND b.sample = l.sample"
+        " LEFT JOIN projects_response b ON b.prompt_id = p.id AND b.model_id = mb.id AND b.sample = l.sample_b"
         " AND cardinality(b.turns) >= l.turn"
     )
 
@@ -55,11 +56,12 @@ class VerdictStore(Store):
             record.first,
             record.second,
             record.sample,
+            record.sample if record.second_sample is None else record.second_sample,
             record.turn,
             self._run(record),
             record.axis,
             record.value,
-            record.verdict[:20],
+            record.verdict[:LONGEST_VERDICT],
             record.failure or None,
             record.reason,
             record.repeat,
@@ -115,7 +117,8 @@ class VerdictStore(Store):
 
     def _tell_unknown(self) -> None:
         for file, line, prompt, sample, model, prompt_id in self.found(
-            "SELECT l.file, l.line, l.prompt, l.sample, CASE WHEN a.id IS NULL THEN l.model_a ELSE l.model_b END AS model,"  # noqa: S608
+            "SELECT l.file, l.line, l.prompt, CASE WHEN a.id IS NULL THEN l.sample ELSE l.sample_b END AS sample,"  # noqa: S608
+            " CASE WHEN a.id IS NULL THEN l.model_a ELSE l.model_b END AS model,"
             f" p.id FROM {self.staging} l {self.RESOLVED} WHERE a.id IS NULL OR b.id IS NULL ORDER BY l.n",
             {"project": self.project.pk},
         ):

@@ -99,7 +99,17 @@ def test_every_table_comes_in_every_format(client, researcher, query, count, rea
 def test_everything_comes_in_one_workbook_whatever_format_is_chosen(client, researcher):
     data = body(client.get(file(table="workbook", format="csv", bom="on")))
     book = openpyxl.load_workbook(io.BytesIO(data))
-    assert book.sheetnames == ["long", "wide", "prompts", "responses", "axes", "agreement", "about"]
+    assert book.sheetnames == [
+        "long",
+        "wide",
+        "prompts",
+        "responses",
+        "axes",
+        "judge_scores",
+        "judge_verdicts",
+        "agreement",
+        "about",
+    ]
 
 
 def test_a_files_name_says_project_batch_table_and_day_and_nothing_harmful(

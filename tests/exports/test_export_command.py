@@ -86,7 +86,17 @@ def test_long_and_wide_are_written_in_every_format_with_a_manifest_that_fits(pro
 def test_a_workbook_holds_every_table_and_what_the_columns_mean(project, tmp_path, capsys):
     run(capsys, "study", "--out", tmp_path, "--format", "xlsx")
     book = openpyxl.load_workbook(tmp_path / "study.xlsx")
-    assert book.sheetnames == ["long", "wide", "prompts", "responses", "axes", "agreement", "about"]
+    assert book.sheetnames == [
+        "long",
+        "wide",
+        "prompts",
+        "responses",
+        "axes",
+        "judge_scores",
+        "judge_verdicts",
+        "agreement",
+        "about",
+    ]
     assert [book[name].max_row - 1 for name in book.sheetnames[:5]] == [12, 6, 2, 2, 10]
     assert book["long"].freeze_panes == "A2"
 
@@ -94,7 +104,7 @@ def test_a_workbook_holds_every_table_and_what_the_columns_mean(project, tmp_pat
 def test_all_tables_are_written_when_asked_for(project, tmp_path, capsys):
     run(capsys, "study", "--out", tmp_path, "--format", "jsonl", "--table", "all")
     assert {path.stem for path in tmp_path.iterdir()} == {
-        "long", "wide", "prompts", "responses", "axes", "agreement", "manifest",
+        "long", "wide", "prompts", "responses", "axes", "judge_scores", "judge_verdicts", "agreement", "manifest",
     }  # fmt: skip
     first = json.loads((tmp_path / "responses.jsonl").read_text().splitlines()[0])
     assert first["turns"] == ["甲", "乙"]

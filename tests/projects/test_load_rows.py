@@ -524,7 +524,8 @@ def test_columns_that_say_nothing_are_refused_with_what_to_do(project, tmp_path)
         "file.csv: It is not clear what this file holds; its columns are: 番号, 質問. Say which column holds what, such as "
         "prompt_id=ID, or name the format. Rows of ours are: prompts (prompt_id, turns | prompt); "
         "responses (prompt_id, model, response | turns); ratings (prompt_id, model, rater, axis, score); "
-        "judge_scores (prompt_id, model, judge, axis, score)."
+        "judge_scores (prompt_id, model, judge, axis, score); "
+        "verdicts (prompt_id, first_model, second_model, judge, value)."
     )
 
 

@@ -38,8 +38,8 @@ class Command(BaseCommand):
             "--table",
             choices=CHOICES,
             default="both",
-            help="long: a row per score; wide: a row per assignment; all: with prompts, responses and axes (both). "
-            "A workbook holds them all",
+            help="long: a row per score; wide: a row per assignment; both of these (the default); all: with prompts, "
+            "responses, axes, what judges said, and agreement; or one of these. A workbook holds them all",
         )
         parser.add_argument(
             "--bom", action="store_true", help="begin CSV and TSV with a byte order mark, for Excel"
