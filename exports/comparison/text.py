@@ -231,6 +231,11 @@ def _separability(of: AxisComparison) -> Section:
             (_("agreement with confidence, version B"), found.agreement),
             (_("version A"), found.agreement_a),
             (_("version C"), found.agreement_c),
+            _(
+                "A: 1 both are sure and agree, −1 both are sure and disagree, 0 otherwise; mean over all pairs."
+            ),
+            _("B: the same points, over the pairs that people separate."),
+            _("C: 1 they agree, ½ the judge is not sure, 0 they disagree; over the same pairs as B."),
             (_("Brier score of pairs (0: sure and right)"), found.brier),
         ],
     )
