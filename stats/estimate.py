@@ -45,6 +45,8 @@ class Reason(StrEnum):
     NO_SEPARATED_PAIR = "no_separated_pair"
     """People tell no two models apart with confidence."""
     NOT_CONVERGED = "not_converged"
+    TOO_WIDE = "too_wide"
+    """An interval as wide as was asked for says nothing."""
     # its interval only
     ONE_UNIT = "one_unit"
     UNDEFINED_RESAMPLES = "undefined_resamples"

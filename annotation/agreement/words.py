@@ -32,6 +32,7 @@ REASONS: dict[Reason, Promise] = {
     Reason.NO_DATA: _("what it is made of was not collected"),
     Reason.NO_SEPARATED_PAIR: _("people tell no two models apart with confidence"),
     Reason.NOT_CONVERGED: _("the computation found no solution"),
+    Reason.TOO_WIDE: _("an interval that wide says nothing about it"),
     Reason.ONE_UNIT: _("no interval from a single prompt or item"),
     Reason.UNDEFINED_RESAMPLES: _("no interval: it hangs on very few items"),
     Reason.NO_SPREAD: _("no interval: the data hold no sign of how this would vary"),

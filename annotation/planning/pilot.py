@@ -5,6 +5,7 @@ As for agreement, PostgreSQL glues rows of numbers together and sends them as a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,12 @@ def pilots(*, project: Project, batch: Batch | None = None, level: float = 0.95)
         for of in found.axes
         if of.axis.kind != Axis.Kind.NOMINAL
     ]
+
+
+def widest_scale(pilots: Iterable[Pilot]) -> tuple[float, float]:
+    """The first and the last point of the widest axis; of the default one without a pilot."""
+    points = [[float(point.value) for point in of.axis.points.all()] for of in pilots]
+    return max(((min(on), max(on)) for on in points), key=lambda ends: ends[1] - ends[0], default=(1.0, 5.0))
 
 
 def _components(items: Array, rated: tuple[Array, Array], anonymous: Ints, level: float) -> Estimated:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.agreement import words as agreement_words
 from annotation.agreement.report import figure_as_json, figure_in_words
+from annotation.agreement.words import REASONS
+from annotation.legend import Legend, Letters
 from annotation.planning import words
 from annotation.planning.pilot import Pilot
+from annotation.terminal import padded, width
 from projects.models import Project
 from stats.design.components import named
 from stats.design.planner import (
     FIGURES,
+    MOST,
     Agreement,
     Assignment,
     Change,
@@ -25,7 +29,7 @@ from stats.design.planner import (
     buys_most,
     changes,
 )
-from stats.estimate import Estimate, Undefined
+from stats.estimate import Estimate, Reason, Undefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +163,20 @@ def as_text(found: Sequence[Planned], *, project: Project | None, half_width: fl
 
 def _lines(found: Sequence[Planned], project: Project | None, half_width: float | None) -> Iterator[str]:
     plan, axes = found[0].plan, [of.name for of in found]
-    yield _(
-        "Plan: %(prompts)s prompts × %(models)s models, each response rated by %(k)s of %(raters)s raters"
-    ) % {
-        "prompts": f"{plan.prompts:,}",
-        "models": f"{plan.models:,}",
-        "k": plan.raters_per_item,
-        "raters": f"{plan.raters:,}",
+    yield _("Plan: %(prompts)s × %(models)s, each response rated by %(k)s of %(raters)s") % {
+        "prompts": _counted(ngettext("%(n)s prompt", "%(n)s prompts", plan.prompts), plan.prompts),
+        "models": _counted(ngettext("%(n)s model", "%(n)s models", plan.models), plan.models),
+        "k": f"{plan.raters_per_item:,}",
+        "raters": _counted(ngettext("%(n)s rater", "%(n)s raters", plan.raters), plan.raters),
     }
-    yield "  " + _(
-        "%(items)s items · %(ratings)s ratings · about %(each)s for each rater · %(assignment)s"
-    ) % {
-        "items": f"{plan.items:,}",
-        "ratings": f"{plan.ratings:,}",
-        "each": f"{plan.ratings_per_rater:,.0f}",
-        "assignment": words.ASSIGNMENTS[plan.assignment],
-    }
+    yield "  " + " · ".join(
+        [
+            _counted(ngettext("%(n)s item", "%(n)s items", plan.items), plan.items),
+            _counted(ngettext("%(n)s rating", "%(n)s ratings", plan.ratings), plan.ratings),
+            _("about %(n)s for each rater") % {"n": f"{plan.ratings_per_rater:,.0f}"},
+            str(words.ASSIGNMENTS[plan.assignment]),
+        ]
+    )
     yield ""
     if project:
         yield _("What %(project)s tells so far") % {"project": project.slug}
@@ -184,21 +186,29 @@ def _lines(found: Sequence[Planned], project: Project | None, half_width: float 
     yield from _table(_("Variances planned with, in squared points"), axes, _variances(found))
     yield ""
     level = f"{100 * plan.level:g}"
+    letters = Letters()
+    legend = Legend(letters)
     widths = [
-        (str(words.FIGURES[figure]), [_width(of.plan.half_width(figure)) for of in found])
+        (
+            str(words.FIGURES[figure]),
+            [_or_why(of.plan.half_width(figure), "±{:.3f}", legend) for of in found],
+        )
         for figure in FIGURES
     ]
     yield from _table(_("Half-widths of %(level)s %% intervals") % {"level": level}, axes, widths)
+    yield from legend.lines()
     if half_width is not None:
         yield ""
+        legend = Legend(letters)
         yield from _table(
             _("For ±%(width)s it takes, all else as planned") % {"width": f"{half_width:g}"},
             axes,
-            _needs(found, half_width),
+            _needs(found, half_width, legend),
         )
+        yield from legend.lines()
     yield ""
     for of in found:
-        yield from _change_lines(of, several=len(found) > 1)
+        yield from _change_lines(of, letters, several=len(found) > 1)
         yield ""
     for assumption in words.ASSUMPTIONS:
         yield f"  * {assumption}"
@@ -222,9 +232,9 @@ def _pilot_lines(of: Planned) -> Iterator[str]:
     rows += [
         (str(words.COMPONENTS[name]), figure) for name, figure in named(found) if name in words.COMPONENTS
     ]
-    width = max(_columns(label) for label, _figure in rows)
+    widest = max(width(label) for label, _figure in rows)
     for label, figure in rows:
-        yield f"    {_padded(label, width)}  {figure_in_words(figure)}"
+        yield f"    {padded(label, widest)}  {figure_in_words(figure)}"
 
 
 def _variances(found: Sequence[Planned]) -> list[tuple[str, list[str]]]:
@@ -236,52 +246,71 @@ def _variances(found: Sequence[Planned]) -> list[tuple[str, list[str]]]:
     return [*rows, (_("alpha to expect"), [f"{of.plan.agreement.alpha:z.2f}" for of in found])]
 
 
-def _needs(found: Sequence[Planned], half_width: float) -> list[tuple[str, list[str]]]:
+def _needs(found: Sequence[Planned], half_width: float, legend: Legend) -> list[tuple[str, list[str]]]:
     rows = []
     for figure in FIGURES:
+        prompts = [
+            _or_why(
+                of.plan.prompts_for(half_width, figure),
+                "{:,}",
+                legend,
+                not_enough=_("not even %(n)s prompts are enough") % {"n": f"{MOST['prompts']:,}"},
+            )
+            for of in found
+        ]
+        raters = [
+            _or_why(
+                of.plan.raters_per_item_for(half_width, figure),
+                "{:,}",
+                legend,
+                not_enough=ngettext(
+                    "the only rater is not enough",
+                    "not even all %(n)s raters at each item are enough",
+                    of.plan.raters,
+                )
+                % {"n": f"{of.plan.raters:,}"},
+            )
+            for of in found
+        ]
         label = words.FIGURES[figure]
-        prompts = [of.plan.prompts_for(half_width, figure) for of in found]
-        raters = [of.plan.raters_per_item_for(half_width, figure) for of in found]
-        rows.append((_("%(figure)s: prompts") % {"figure": label}, [_number(n) for n in prompts]))
-        rows.append((_("%(figure)s: or raters per item") % {"figure": label}, [_number(n) for n in raters]))
+        rows.append((_("%(figure)s: prompts") % {"figure": label}, prompts))
+        rows.append((_("%(figure)s: or raters per item") % {"figure": label}, raters))
     return rows
 
 
-def _change_lines(of: Planned, *, several: bool) -> Iterator[str]:
+def _change_lines(of: Planned, letters: Letters, *, several: bool) -> Iterator[str]:
     """A column for each change; the one that narrows a figure most is marked."""
     heading = _("What narrows it")
     if several:
         heading = _("What narrows it: %(axis)s") % {"axis": of.name}
+    legend = Legend(letters)
     rows = []
     for figure in FIGURES:
         best = buys_most(of.plan, figure)
-        shrinks = [change.narrower[figure] for change in of.changes]
-        rows.append(
-            (
-                str(words.FIGURES[figure]),
-                [
-                    _percent(by, best is not None and best.name == change.name)
-                    for by, change in zip(shrinks, of.changes, strict=True)
-                ],
-            )
-        )
-    cost = (_("ratings more"), [f"{change.ratings:,}  " for change in of.changes])
+        cells = [
+            _or_why(change.narrower[figure], "{:z.0%}", legend).replace("%", " %")
+            + (" ←" if best is not None and best.name == change.name else "  ")
+            for change in of.changes
+        ]
+        rows.append((str(words.FIGURES[figure]), cells))
+    cost = (_("more ratings"), [f"{change.ratings:,}  " for change in of.changes])
     yield from _table(heading, [_change(of.plan, change) for change in of.changes], [*rows, cost])
-
-
-def _percent(by: Width, best: bool) -> str:
-    if isinstance(by, Undefined) or abs(by) < 0.005:
-        return "–  "
-    return f"{100 * by:.0f} %" + (" ←" if best else "  ")
+    yield from legend.lines()
 
 
 def _change(before: Plan, change: Change) -> str:
     after = change.plan
     if change.name == "more_prompts":
-        return _("%(n)s prompts more") % {"n": f"{after.prompts - before.prompts:,}"}
+        more = after.prompts - before.prompts
+        return _counted(ngettext("%(n)s more prompt", "%(n)s more prompts", more), more)
     if change.name == "more_raters_per_item":
-        return _("a rater more per item")
-    return _("%(n)s people more") % {"n": f"{after.raters - before.raters:,}"}
+        return _("one more rater per item")
+    more = after.raters - before.raters
+    return _counted(ngettext("%(n)s more rater", "%(n)s more raters", more), more)
+
+
+def _counted(words: str, n: int) -> str:
+    return words % {"n": f"{n:,}"}
 
 
 def _notes(found: Sequence[Planned]) -> Iterator[str]:
@@ -317,27 +346,18 @@ def _by_default(pilot: Pilot, name: str) -> bool:
 
 def _table(heading: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
     """Rows of figures under `heads`; letters of double width count as two."""
-    first = max(_columns(heading) - 2, *(_columns(label) for label, _cells in rows))
-    widths = [max(map(_columns, column)) for column in zip(heads, *(cells for _, cells in rows), strict=True)]
+    first = max(width(heading) - 2, *(width(label) for label, _cells in rows))
+    widths = [max(map(width, column)) for column in zip(heads, *(cells for _, cells in rows), strict=True)]
     for label, cells in [(heading, heads), *((f"  {label}", cells) for label, cells in rows)]:
-        figures = "  ".join(
-            _padded(cell, width, left=False) for cell, width in zip(cells, widths, strict=True)
-        )
-        yield f"{_padded(label, first + 2)}  {figures}".rstrip()
+        figures = "  ".join(padded(cell, to, left=False) for cell, to in zip(cells, widths, strict=True))
+        yield f"{padded(label, first + 2)}  {figures}".rstrip()
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _padded(text: str, width: int, *, left: bool = True) -> str:
-    space = " " * (width - _columns(text))
-    return text + space if left else space + text
-
-
-def _width(width: Width) -> str:
-    return "–" if isinstance(width, Undefined) else f"±{width:.3f}"
-
-
-def _number(needed: int | Undefined) -> str:
-    return "–" if isinstance(needed, Undefined) else f"{needed:,}"
+def _or_why(figure: Width, shown: str, legend: Legend, *, not_enough: str = "") -> str:
+    """A figure, or a dash and the letter of the reason why there is none."""
+    if not isinstance(figure, Undefined):
+        return shown.format(figure)
+    reason = str(words.REASONS.get(figure.reason, REASONS[figure.reason]))
+    if figure.reason is Reason.NOT_ENOUGH and not_enough:
+        reason = not_enough
+    return f"– {legend.letter_of(reason)}"

@@ -6,6 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from stats.design.planner import Assignment, Figure
+from stats.estimate import Reason
 
 COMPONENTS: dict[str, Promise] = {
     "prompt": _("prompts (some are harder for all models)"),
@@ -43,3 +44,9 @@ ASSUMPTIONS = (
         "severity, as long as everybody rates every model equally often."
     ),
 )
+
+REASONS: dict[Reason, Promise] = {
+    Reason.SINGLE_RATINGS: _("with one rater per item there is nobody to agree with"),
+    Reason.ONE_MODEL: _("one model differs from no other"),
+}
+"""Why a plan does not give a figure, where that is said otherwise than of ratings."""

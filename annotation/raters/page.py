@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from annotation.figures import Figure
 from annotation.figures import number as plain
+from annotation.legend import Legend, Letters
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, sorted_by_pseudonym
-from annotation.raters.legend import Legend, Letters
 from annotation.raters.project import ProjectRaters
 from annotation.raters.report import said_of
 from stats.estimate import Estimate, Reason, Result

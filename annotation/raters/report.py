@@ -9,9 +9,9 @@ from django.utils.translation import ngettext
 
 from annotation.agreement.report import figure_in_words
 from annotation.agreement.words import REASONS, WHERE_EXPLAINED
+from annotation.legend import Legend, Letters
 from annotation.raters import words
 from annotation.raters.as_json import MEANS, OVER_AXES, sorted_by_pseudonym
-from annotation.raters.legend import Legend, Letters
 from annotation.raters.project import ProjectRaters
 from annotation.terminal import padded, width
 from stats.estimate import Estimate, Reason, Result, Undefined
@@ -236,10 +236,6 @@ class _Legend(Legend):
             return number(name, figure.value) + letter
         ends = f"[{number(name, figure.low, end=True)}, {number(name, figure.high, end=True)}]"
         return f"{number(name, figure.value)} {ends}"
-
-    def lines(self) -> Iterator[str]:
-        for letter, reason in self.notes:
-            yield f"    {letter}: {reason}"
 
 
 def number(name: str, value: float, *, end: bool = False) -> str:

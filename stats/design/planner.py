@@ -39,7 +39,11 @@ SIGMA = {(0.45, 2): 0.82, (0.45, 3): 0.61, (0.45, 5): 0.49, (0.62, 2): 0.65, (0.
 """sigma_k of ordinal alpha on five points, by (alpha, raters per item): from simulated studies with independent items. Where
 half of the scores are the highest it is .85 at (.46, 2)."""
 
-_MOST_PROMPTS = 10_000_000
+MOST = {"prompts": 10_000_000, "models": 10_000, "raters_per_item": 1_000, "raters": 1_000_000}
+"""Larger than any study: beyond them a size is a slip of the keys. Prompts are searched for up to theirs."""
+
+WIDEST_OF_ALPHA = 1.0
+"""Alpha has its whole meaning between 0 and 1: an interval of ±1 says nothing about it."""
 
 
 def normal_sigma(alpha: float, raters_per_item: int) -> float:
@@ -195,18 +199,28 @@ class Plan:
     # What it takes
 
     def prompts_for(self, half_width: float, figure: Figure) -> int | Undefined:
-        """The fewest prompts with so narrow an interval, all else as planned; NOT_ENOUGH if no number of them is enough."""
+        """The fewest prompts with so narrow an interval, all else as planned.
+
+        NOT_ENOUGH if no number of them is enough, TOO_WIDE if so wide an interval says nothing.
+        """
+        if too_wide(half_width, figure):
+            return Undefined(Reason.TOO_WIDE, self.items)
         if isinstance(now := self.half_width(figure), Undefined):
             return now
         return _fewest(
             lambda n: replace(self, prompts=n).half_width(figure),
             half_width,
-            most=_MOST_PROMPTS,
+            most=MOST["prompts"],
             n=self.items,
         )
 
     def raters_per_item_for(self, half_width: float, figure: Figure) -> int | Undefined:
-        """The fewest raters per item with so narrow an interval, all else as planned; NOT_ENOUGH if all of them are too few."""
+        """The fewest raters per item with so narrow an interval, all else as planned.
+
+        NOT_ENOUGH if all of them are too few, TOO_WIDE if so wide an interval says nothing.
+        """
+        if too_wide(half_width, figure):
+            return Undefined(Reason.TOO_WIDE, self.items)
         if figure == "difference" and self.models < 2:
             return Undefined(Reason.ONE_MODEL, self.items)
         return _fewest(
@@ -215,6 +229,11 @@ class Plan:
             most=self.raters,
             n=self.items,
         )
+
+
+def too_wide(half_width: float, figure: Figure) -> bool:
+    """Whether an interval says nothing about alpha; of figures in points, the scale decides, which is not known here."""
+    return figure == "alpha" and half_width >= WIDEST_OF_ALPHA
 
 
 def _fewest(width: Callable[[int], Width], wanted: float, *, most: int, n: int) -> int | Undefined:

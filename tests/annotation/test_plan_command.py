@@ -1,6 +1,7 @@
 """`manage.py plan`: from defaults, and from what a project's ratings tell."""
 
 import json
+import re
 from io import StringIO
 
 import numpy as np
@@ -10,7 +11,7 @@ from django.utils import translation
 
 from annotation.models import Assignment, Score
 from annotation.planning import pilots
-from projects.models import Member
+from projects.models import Member, Point
 from stats.design.components import variance_components
 from stats.design.planner import FIGURES, Plan
 from stats.estimate import Estimate, Reason
@@ -115,7 +116,7 @@ def test_the_table_says_what_each_figure_is_and_supposes():
         "Half-widths of 95 % intervals",
         "±0.091",
         "For ±0.1 it takes",
-        "242 prompts more",
+        "242 more prompts",
         "18 % ←",
         "All models answer the same prompts",
         "Defaults are guesses",
@@ -139,9 +140,33 @@ def test_what_a_plan_does_not_give_says_why():
     assert widths["difference"] == {"value": None, "reason": "one_model"}
     assert found["axes"][0]["alpha"]["sigma"] is None
     text = plan(
-        "--prompts", "9", "--models", "1", "--raters-per-item", "1", "--raters", "1", "--half-width", "1"
+        "--prompts", "1", "--models", "1", "--raters-per-item", "1", "--raters", "1", "--half-width", "1.5"
     )
-    assert "–" in text
+    assert text.startswith(
+        "Plan: 1 prompt × 1 model, each response rated by 1 of 1 rater\n  1 item · 1 rating · "
+    )
+    assert "1 more prompt  one more rater per item  1 more rater\n" in text
+    for why in [
+        "a: with one rater per item there is nobody to agree with",
+        "b: one model differs from no other",
+        "c: an interval that wide says nothing about it",
+        "d: the only rater is not enough",
+    ]:
+        assert why in text
+    for line in text.splitlines():
+        dashes = line.count("–")
+        assert dashes == len(re.findall("– [a-d]", line)), f"no reason: {line}"
+
+
+def test_what_no_number_gives_says_so():
+    text = plan(*SIZES, "--half-width", "0.1")
+    assert "a: not even all 53 raters at each item are enough" in text
+    text = plan(*SIZES, "--half-width", "0.0001")
+    assert "not even 10,000,000 prompts are enough" in text
+    assert plan_json(*SIZES, "--half-width", "1.5")["axes"][0]["for_half_width"]["alpha"] == {
+        "prompts": {"value": None, "reason": "too_wide"},
+        "raters_per_item": {"value": None, "reason": "too_wide"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -149,8 +174,14 @@ def test_what_a_plan_does_not_give_says_why():
     [
         (["--prompts", "5"], "say --models, --raters-per-item, --raters"),
         ([*SIZES[:-1], "1"], "2 raters per item cannot come from 1"),
-        (["--prompts", "0", *SIZES[2:]], "a prompt, a model and a rater"),
-        ([*SIZES, "--half-width", "0"], "more than 0"),
+        (["--prompts", "0", *SIZES[2:]], "--prompts: 0 cannot be planned; say a number from 1 to 10,000,000"),
+        (["--prompts", "1" + 20 * "0", *SIZES[2:]], "--prompts: 100,000,.* from 1 to 10,000,000"),
+        ([*SIZES, "--models", "-3"], "--models: -3 .* from 1 to 10,000"),
+        ([*SIZES, "--raters-per-item", "1001"], "--raters-per-item: .* from 1 to 1,000"),
+        ([*SIZES, "--raters", "10000000"], "--raters: .* from 1 to 1,000,000"),
+        ([*SIZES, "--half-width", "0"], "--half-width: 0 is not between 0 and 2"),
+        ([*SIZES, "--half-width", "50"], "On a scale from 1 to 5 an interval of ±2 holds every score"),
+        ([*SIZES, "--half-width", "nan"], "--half-width: nan"),
         ([*SIZES, "--level", "1"], "between 0 and 1"),
         ([*SIZES, "--batch", "first"], "needs a project"),
     ],
@@ -206,6 +237,18 @@ def test_a_project_is_planned_axis_by_axis_with_its_own_sizes():
     assert "What pilot tells so far" in text
     assert "relevance  fluency" in text
     assert "What narrows it: fluency" in text
+
+
+@pytest.mark.django_db
+def test_how_wide_an_interval_may_be_goes_by_the_scale_of_the_project():
+    project = create_project(slug="wide", axes=("relevance",))
+    for _ in range(2):
+        create_response(project)
+        create_member(project, login=False)
+    Point.objects.filter(axis__rubric__project=project, value=5).update(value=9)
+    assert plan_json("wide", "--half-width", "3")["half_width"] == 3
+    with pytest.raises(CommandError, match="On a scale from 1 to 9 an interval of ±4"):
+        plan("wide", "--half-width", "4")
 
 
 @pytest.mark.django_db

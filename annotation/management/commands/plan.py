@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation.planning import as_json, as_text, pilots, planned
+from annotation.planning import as_json, as_text, pilots, planned, widest_scale
 from annotation.planning.pilot import counts_for
 from projects.models import Project
-from stats.design.planner import Assignment
+from stats.design.planner import MOST, Assignment
 
 
 class Command(BaseCommand):
@@ -53,8 +53,6 @@ class Command(BaseCommand):
         level: float,
         **options: Any,
     ) -> None:
-        if half_width is not None and not half_width > 0:
-            raise CommandError("--half-width: more than 0.")
         if not 0 < level < 1:
             raise CommandError("--level: between 0 and 1.")
         study = None
@@ -79,10 +77,22 @@ class Command(BaseCommand):
         if study and batch is not None and named is None:
             names = ", ".join(f"“{name}”" for name in study.batches.values_list("name", flat=True))
             raise CommandError(f"“{project}” has no batch “{batch}”; it has {names or 'none'}.")
+        for (name, size), most in zip(sizes.items(), MOST.values(), strict=True):
+            if size is not None and not 1 <= size <= most:
+                raise CommandError(f"{name}: {size:,} cannot be planned; say a number from 1 to {most:,}.")
         n_prompts, n_models, per_item, people = (size or 0 for size in sizes.values())
+        found_before = pilots(project=study, batch=named, level=level) if study else []
+        if half_width is not None:
+            low, high = widest_scale(found_before)
+            if not 0 < half_width < (high - low) / 2:
+                raise CommandError(
+                    f"--half-width: {half_width:g} is not between 0 and {(high - low) / 2:g}. On a scale from {low:g} to "
+                    f"{high:g} an interval of ±{(high - low) / 2:g} holds every score; say how narrow it is to be, such as "
+                    f"{(high - low) / 40:g}."
+                )
         try:
             found = planned(
-                pilots(project=study, batch=named, level=level) if study else [],
+                found_before,
                 prompts=n_prompts,
                 models=n_models,
                 raters_per_item=per_item,

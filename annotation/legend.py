@@ -26,17 +26,21 @@ class Legend:
     def letter(self, figure: Result) -> str:
         """Of the reason why there is no figure, or no interval; nothing where both are there."""
         if isinstance(figure, Undefined):
-            reason, words = figure.reason, REASONS
-        elif figure.no_interval is not None and figure.no_interval is not Reason.NOT_ASKED:
-            reason, words = figure.no_interval, NO_INTERVAL
-        else:  # counts have no interval
+            return self.letter_of(str(REASONS[figure.reason]))
+        if figure.no_interval is None or figure.no_interval is Reason.NOT_ASKED:  # counts have no interval
             return ""
-        said = str(words[reason])
-        letter = self._letters.of(said)
-        self._used[letter] = said
+        return self.letter_of(str(NO_INTERVAL[figure.no_interval]))
+
+    def letter_of(self, reason: str) -> str:
+        letter = self._letters.of(reason)
+        self._used[letter] = reason
         return letter
 
     @property
     def notes(self) -> list[tuple[str, str]]:
         """What the letters in this table stand for."""
         return sorted(self._used.items())
+
+    def lines(self) -> list[str]:
+        """The same, for a terminal."""
+        return [f"    {letter}: {reason}" for letter, reason in self.notes]
