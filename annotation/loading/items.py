@@ -69,6 +69,7 @@ class ItemStore(Store):
             "SELECT l.file, l.line, l.prompt, l.model, l.sample, l.turn, p.id AS p, m.id AS m, r.id AS r"  # noqa: S608  # names are constants
             f" FROM {self.staging} l {self.ITEM} WHERE i.id IS NULL ORDER BY l.n",
             {"project": self.project.pk},
+            unknown=True,
         ):
             if prompt_id is None:
                 self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))

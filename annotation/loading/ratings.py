@@ -152,6 +152,8 @@ class RatingStore(ItemStore):
             self._make_seats()
             created = self._insert_scores()
             self.count("ratings", created=created, unchanged=self.taken - created)
+        elif self.loading.dry_run:
+            self.count_targets(TARGETS, "score_id")
         self.run(f"DROP TABLE {TARGETS}, {GROUPS}, {RATERS}")
 
     def _resolve(self) -> None:

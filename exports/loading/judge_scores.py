@@ -163,6 +163,8 @@ class JudgeScoreStore(ItemStore):
         if not self.loading.problems and not self.loading.conflicts:
             created = self._insert()
             self.count(self.kind, created=created, unchanged=self.taken - created)
+        elif self.loading.dry_run:
+            self.count_targets(TARGETS, "score_id")
         self.run(f"DROP TABLE {TARGETS}, {RUNS}")
 
     def _settle_runs(self) -> None:
@@ -231,6 +233,7 @@ class JudgeScoreStore(ItemStore):
             f" JOIN {self.staging} l ON l.n = t.n JOIN texts ON texts.id = t.item_id"
             " WHERE l.sha256 <> '' AND l.sha256 <> texts.sha256 ORDER BY l.n",
             into=self.loading.conflicts,
+            new=True,
         ):
             reason = say(
                 _("The judge saw another text than the response of “%(model)s” to “%(prompt)s” here."),

@@ -113,6 +113,8 @@ class VerdictStore(Store):
                 f" FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n WHERE t.known IS NULL ORDER BY l.n"
             )
             self.count(self.kind, created=created, unchanged=self.taken - created)
+        elif self.loading.dry_run:
+            self.count_targets(TARGETS, "known")
         self.run(f"DROP TABLE {TARGETS}")
 
     def _tell_unknown(self) -> None:
@@ -121,6 +123,7 @@ class VerdictStore(Store):
             " CASE WHEN a.id IS NULL THEN l.model_a ELSE l.model_b END AS model,"
             f" p.id FROM {self.staging} l {self.RESOLVED} WHERE a.id IS NULL OR b.id IS NULL ORDER BY l.n",
             {"project": self.project.pk},
+            unknown=True,
         ):
             if prompt_id is None:
                 self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
@@ -157,6 +160,7 @@ class VerdictStore(Store):
                 f" SELECT l.file, l.line, l.model_{side}, l.prompt, x.sha256 AS known, l.sha256_{side} AS given"
                 f" FROM texts x JOIN {self.staging} l ON l.n = x.n WHERE l.sha256_{side} <> x.sha256 ORDER BY l.n",
                 into=self.loading.conflicts,
+                new=True,
             ):
                 reason = say(
                     _("The judge saw another text than the response of “%(model)s” to “%(prompt)s” here."),

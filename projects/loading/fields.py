@@ -33,11 +33,18 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 
 
 class BadRow(Exception):
-    """A row that cannot be taken, with everything that is wrong with it."""
+    """A row that cannot be taken, with everything that is wrong with it.
 
-    def __init__(self, *problems: Problem) -> None:
+    `why` is one of FAILED, UNKNOWN and ASKED where nothing is wrong with the row as such: a dry run counts it, and looks at
+    the others.
+    """
+
+    FAILED, UNKNOWN, ASKED = "failed", "unknown", "asked"
+
+    def __init__(self, *problems: Problem, why: str = "") -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        self.why = why
 
 
 def plain(name: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 from django.db import connection
 
-from projects.loading.fields import Columns
+from projects.loading.copying import Copying
+from projects.loading.fields import BadRow, Columns
 from projects.loading.options import Options
 from projects.loading.records import Record
 from projects.loading.store import Store
@@ -37,10 +39,17 @@ class Loading:
         self._rows: dict[int, int] = {}
         #: What was read and not loaded, by why: conversations that failed, or are not whole yet.
         self.left_out: dict[str, int] = {}
+        #: Whether nothing is to be kept: then it is looked at as far as it can be, whatever is wrong with parts of it.
+        self.dry_run = False
+        #: What speaks of something that the project does not have, by kind of record.
+        self.unknown: Counter[str] = Counter()
+        #: Errors that say nothing against the other rows.
+        self._apart = 0
         #: What else there is to say about what was loaded.
         self.notes: list[Problem] = []
         #: What formats tell each other.
         self.shared: dict[Any, Any] = {}
+        self.copying = Copying()
         self._stores: dict[str, Store] = {}
         self._store_types: dict[str, type[Store]] = {}
 
@@ -88,6 +97,26 @@ class Loading:
             settled.add(left[0].kind)
             yield left[0]
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether what comes next can be looked at: nothing is wrong so far, or, in a dry run, nothing but single rows."""
+        return self.problems.n_errors <= (self._apart if self.dry_run else 0)
+
+    def refuse(self, bad: BadRow) -> None:
+        self.problems.add_all(bad.problems)
+        if not bad.why:
+            return
+        self._apart += len(bad.problems)
+        if bad.why == BadRow.FAILED:
+            self.leave_out(BadRow.FAILED)
+        elif bad.why == BadRow.UNKNOWN:
+            self.unknown["responses"] += 1
+
+    def tell_unknown(self, kind: str, times: int) -> None:
+        """Rows of the staging table that speak of something unknown; they are errors already."""
+        self._apart += times
+        self.unknown[kind] += times
+
     def leave_out(self, why: str, times: int = 1) -> None:
         self.left_out[why] = self.left_out.get(why, 0) + times
 
@@ -125,8 +154,24 @@ class Loading:
 
     def tell_skipped(self, row: Row) -> None:
         """An answer that only says that generating it failed, left out as asked."""
+        self.leave_out(BadRow.FAILED)
         reason = say(_("This is no answer, but says that generating it failed; it was left out."))
         self.problems.warn(Problem(reason, row.place()))
+
+    def outcome(self) -> dict[str, dict[str, int]]:
+        """By kind: what a load would find to be new, the same, in conflict, and of something unknown."""
+        stores = {store.kind: store for store in self._stores.values()}
+        found = {}
+        for kind in dict.fromkeys((*self.created, *self.unchanged, *self.unknown)):
+            store = stores.get(kind)
+            new, same = (store.conflicting_new, store.conflicting) if store else (0, 0)
+            found[kind] = {
+                "new": max(0, self.created.get(kind, 0) - new),
+                "same": max(0, self.unchanged.get(kind, 0) - same),
+                "conflict": new + same,
+                "unknown": self.unknown[kind],
+            }
+        return found
 
     def count_rows(self, table: Table, rows: int) -> None:
         self._rows[self.number_of(table)] = rows

@@ -22,6 +22,8 @@ class Report:
 
     created: Mapping[str, int] = field(default_factory=dict)
     unchanged: Mapping[str, int] = field(default_factory=dict)
+    #: Of a dry run, by kind: how many are new, the same, in conflict, unknown. Also where the load would be refused.
+    outcome: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     conflicts: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -41,6 +43,12 @@ class Report:
         return bool(self.n_errors or self.n_conflicts)
 
     @property
+    def all_left_out(self) -> dict[str, int]:
+        """What was left out, by why; a dry run of answers or judgments says so too where nothing was."""
+        answers = self.outcome.keys() & {"responses", "judge_scores", "verdicts", "checklists", "answered"}
+        return (dict.fromkeys(("failed", "incomplete"), 0) if answers else {}) | dict(self.left_out)
+
+    @property
     def adds_nothing(self) -> bool:
         return not self.refused and not any(self.created.values())
 
@@ -53,6 +61,11 @@ class Report:
                 name: self.unchanged.get(name, 0)
                 for name in (*COUNTED, *(set(self.unchanged) - set(COUNTED)))
             },
+            **(
+                {"outcome": {kind: dict(counts) for kind, counts in self.outcome.items()}}
+                if self.dry_run
+                else {}
+            ),
             "conflicts": [problem.as_json(translate) for problem in self.conflicts],
             "errors": [problem.as_json(translate) for problem in self.errors],
             "warnings": [problem.as_json(translate) for problem in self.warnings],

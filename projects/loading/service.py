@@ -75,10 +75,12 @@ def _load(
     loading: Loading, files: Sequence[Source | Path], progress: Progress | None, *, dry_run: bool
 ) -> Report:
     started = time.monotonic()
+    loading.dry_run = dry_run
     try:
         with transaction.atomic():
             _lock(loading.project)
-            _run(loading, files, progress or _quiet)
+            with loading.copying.until_done():
+                _run(loading, files, progress or _quiet)
             if loading.problems or loading.conflicts:
                 raise _Refused
             if dry_run:
@@ -92,6 +94,7 @@ def _load(
         conflicts=loading.conflicts.errors,
         errors=loading.problems.errors,
         warnings=loading.problems.warnings,
+        outcome=loading.outcome() if dry_run else {},
         n_conflicts=loading.conflicts.n_errors,
         n_errors=loading.problems.n_errors,
         n_warnings=loading.problems.n_warnings,
@@ -130,7 +133,7 @@ def _run(loading: Loading, files: Sequence[Source | Path], progress: Progress) -
             done += form.table.path.stat().st_size
     except Refused as refused:
         loading.problems.add(refused.problem)
-    if loading.problems:  # what was left out would be missed further on
+    if not loading.goes_on:  # what was left out would be missed further on
         return
     for store in loading.settling():
         progress(whole, whole, store.kind)
@@ -229,7 +232,7 @@ def _read(loading: Loading, form: Format, progress: Progress, done: int, whole: 
             for record in form.records(row):
                 loading.take(record)
         except BadRow as bad:
-            loading.problems.add_all(bad.problems)
+            loading.refuse(bad)
         except RecursionError:
             loading.problems.add(Problem(say(_("This is nested too deeply.")), row.place()))
     form.finish()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
+from projects.loading.copying import Rows
 from projects.loading.records import Record
 from projects.tables import Message, Place, Problem, Problems, say
 from projects.tables.messages import _
@@ -15,7 +16,8 @@ from projects.tables.messages import _
 if TYPE_CHECKING:
     from projects.loading.loading import Loading
 
-COPIED_AT_ONCE = 500
+#: Bytes of rows that are sent together.
+SENT_AT_ONCE = 1 << 15
 #: From so many rows on it matters that the planner knows how large tables are.
 ANALYSED_FROM = 100
 SHOWN_OF_A_TEXT = 90
@@ -39,7 +41,10 @@ class Store(ABC):
         self.loading = loading
         self.project = loading.project
         self.taken = 0
-        self._waiting: list[Sequence[Any]] = []
+        #: Rows in conflict: of what is known, and of what is new.
+        self.conflicting = 0
+        self.conflicting_new = 0
+        self._rows = Rows(self.staging, {"file": "smallint", "line": "integer", **self.columns})
 
     def open(self) -> None:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
@@ -56,18 +61,14 @@ class Store(ABC):
         staged = self.staged(record)
         if staged is not None:
             self.taken += 1
-            self._waiting.append((self.loading.number_of(row.row.table), row.row.line, *staged))
-            if len(self._waiting) >= COPIED_AT_ONCE:
+            self._rows.add((self.loading.number_of(row.row.table), row.row.line, *staged))
+            if self._rows.size >= SENT_AT_ONCE:
                 self.flush()
 
     def flush(self) -> None:
-        if not self._waiting:
-            return
-        names = ", ".join(["file", "line", *self.columns])
-        with connection.cursor() as cursor, cursor.copy(f"COPY {self.staging} ({names}) FROM STDIN") as copy:
-            for row in self._waiting:
-                copy.write_row(row)
-        self._waiting.clear()
+        """Send what was taken; the next statement finds all of it."""
+        if self._rows.size:
+            self.loading.copying.send(self._rows)
 
     @abstractmethod
     def staged(self, record: Any) -> Sequence[Any] | None:
@@ -115,15 +116,27 @@ class Store(ABC):
         params: Sequence[Any] | Mapping[str, Any] = (),
         *,
         into: Problems | None = None,
+        unknown: bool = False,
+        new: bool = False,
     ) -> Iterator[tuple[Any, ...]]:
-        """The first rows of a query for what is wrong; the others are only counted, `into` errors by default."""
+        """The first rows of a query for what is wrong; the others are only counted, `into` errors by default.
+
+        `unknown`: they speak of something that the project does not have. `new`: they contradict it without being known.
+        """
         into = self.loading.problems if into is None else into
         most = into.most
         rows = self.rows(f"SELECT *, count(*) OVER () FROM ({sql}) AS found LIMIT {most}", params)  # noqa: S608
         for row in rows:
             yield row[:-1]
-        if rows:
-            into.n_errors += rows[0][-1] - len(rows)
+        if not rows:
+            return
+        n = rows[0][-1]
+        into.n_errors += n - len(rows)
+        if unknown:
+            self.loading.tell_unknown(self.kind, n)
+        if into is self.loading.conflicts:
+            self.conflicting_new += n if new else 0
+            self.conflicting += 0 if new else n
 
     def place(self, file: int, line: int, field: str = "") -> Place:
         return self.loading.place(file, line, field)
@@ -153,6 +166,13 @@ class Store(ABC):
     def warn(self, file: int, line: int, field: str, reason: Message, *, times: int = 1) -> None:
         column = self.column(file, field) if field else ""
         self.loading.problems.warn(Problem(reason, self.place(file, line, column), column), times=times)
+
+    def count_targets(self, targets: str, known: str) -> None:
+        """Of a table of targets, in a dry run: those that have something `known`, and those that do not."""
+        ((created, unchanged),) = self.rows(
+            f"SELECT count(*) FILTER (WHERE {known} IS NULL), count({known}) FROM {targets}"  # noqa: S608
+        )
+        self.count(self.kind, created=created, unchanged=unchanged)
 
     def count(self, kind: str, *, created: int, unchanged: int) -> None:
         self.loading.created[kind] = self.loading.created.get(kind, 0) + created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +18,7 @@ from projects.load_forms import OptionsForm, TwiceChosen, UploadForm, chosen_col
 from projects.loading import registry, runs
 from projects.loading.packing import unpacked
 from projects.loading.preview import ABOUT, Preview, preview
+from projects.loading.report import Report
 from projects.models import LoadRun, Member
 from projects.tables import Problem, Refused
 
@@ -36,6 +38,7 @@ KINDS = {
     "ratings": _("scores"),
     "judge_scores": _("judge scores"),
     "verdicts": _("verdicts on pairs"),
+    "answered": _("answers to no item of a bundle"),
 }
 LEFT_OUT = {
     "failed": _("conversations that failed"),
@@ -147,16 +150,8 @@ def _page(
     context: dict[str, Any] = {"run": run, "report": report, "has_files": runs.has_files(run)}
     if report:
         context |= {
-            "counts": [
-                {
-                    "name": KINDS.get(name, name),
-                    "created": report.created[name],
-                    "unchanged": report.unchanged.get(name, 0),
-                }
-                for name in (*KINDS, *(set(report.created) - set(KINDS)))
-                if name in report.created
-            ],
-            "left_out": [(LEFT_OUT.get(why, why), times) for why, times in report.left_out.items()],
+            "counts": _counts(report),
+            "left_out": [(LEFT_OUT.get(why, why), times) for why, times in report.all_left_out.items()],
             "notes": _said(report.notes),
             "conflicts": _said(report.conflicts),
             "errors": _said(report.errors),
@@ -183,6 +178,16 @@ def _page(
             and any(registry.formats()[name].asks_more for name in found.uses & registry.formats().keys()),
         }
     return project_page(request, member, "projects/load_run.html", context, status=status)
+
+
+def _counts(report: Report) -> list[dict[str, Any]]:
+    """A row for each kind of thing that the files hold; of a check, with what stands against it."""
+    found: Mapping[str, Mapping[str, int]] = report.outcome or {
+        name: {"new": created, "same": report.unchanged.get(name, 0)}
+        for name, created in report.created.items()
+    }
+    order = [*KINDS, *sorted(found.keys() - KINDS.keys())]
+    return [{"name": KINDS.get(name, name), **found[name]} for name in order if name in found]
 
 
 def _said(problems: list[Problem]) -> list[str]:

@@ -103,14 +103,15 @@ class AnsweredStore(Store):
         )
         self.run(f"ANALYZE {BEST}")
         self._tell_unknown()
-        if not self.loading.problems:
+        if self.loading.goes_on:
             self._hand_on()
         self.run(f"DROP TABLE {BEST}")
 
     def _tell_unknown(self) -> None:
         for file, line, item in self.found(
             f"SELECT file, line, item FROM {self.staging} l"  # noqa: S608
-            f" WHERE NOT EXISTS (SELECT FROM {ASKED} a WHERE a.item = l.item) ORDER BY n"
+            f" WHERE NOT EXISTS (SELECT FROM {ASKED} a WHERE a.item = l.item) ORDER BY n",
+            unknown=True,
         ):
             reason = say(_("There is no item %(item)s in the bundle."), item=quoted(item))
             advice = say(_("Load it with the items.jsonl and manifest.json that it was made from."))
@@ -118,7 +119,8 @@ class AnsweredStore(Store):
         for file, line, job in self.found(
             f"SELECT l.file, l.line, l.job FROM {self.staging} l"  # noqa: S608
             f" WHERE l.job <> '' AND EXISTS (SELECT FROM {ASKED} a WHERE a.item = l.item)"
-            f" AND NOT EXISTS (SELECT FROM {ASKED} a WHERE a.item = l.item AND a.job = l.job) ORDER BY l.n"
+            f" AND NOT EXISTS (SELECT FROM {ASKED} a WHERE a.item = l.item AND a.job = l.job) ORDER BY l.n",
+            unknown=True,
         ):
             reason = say(_("This is an answer of another bundle, of the job %(job)s."), job=quoted(job))
             self.error(file, line, "job_id", reason)
@@ -132,7 +134,7 @@ class AnsweredStore(Store):
                 for record in kind.records(asked, answers):
                     self.loading.take(record)
             except BadRow as bad:
-                self.loading.problems.add_all(bad.problems)
+                self.loading.refuse(bad)
 
     def _conversations(self) -> Iterator[tuple[Asked, dict[int, Answered]]]:
         tables = self.loading.tables

@@ -83,7 +83,9 @@ def failed(row: Row, path: str, model: str) -> BadRow:
     advice = say(
         _("Generate it again, or leave failed answers out (%(option)s)."), option=say("--skip-failed")
     )
-    return BadRow(Problem(reason, row.place(path.partition("[")[0].partition(".")[0]), path, advice))
+    return BadRow(
+        Problem(reason, row.place(path.partition("[")[0].partition(".")[0]), path, advice), why=BadRow.FAILED
+    )
 
 
 def texts(fields: Fields, field: str, longest: int) -> list[str]:

@@ -103,7 +103,8 @@ class Texts:
         reason = say(
             _("No prompt of the project has these words: “%(words)s”."), words=quoted(" / ".join(said), 80)
         )
-        raise BadRow(Problem(reason, row.place(field), field, say(_("Load the prompts first."))))
+        problem = Problem(reason, row.place(field), field, say(_("Load the prompts first.")))
+        raise BadRow(problem, why=BadRow.UNKNOWN)
 
     def _source(self, key: str) -> str:
         with connection.cursor() as cursor:

@@ -50,9 +50,13 @@ class RequestFormat(Format):
         asked = self.loading.shared.setdefault(REQUESTS, {})
         if not OF_A_BUNDLE.fullmatch(custom_id) or not Bundles.of(self.loading).by_job:
             said = [(one.get("role"), _text(one["content"])) for one in messages]
-            if custom_id in asked and asked[custom_id] != self._of(row, custom_id, said):
+            try:
+                of = self._of(row, custom_id, said)
+            except BadRow as bad:  # what is unknown is the answer to it
+                raise BadRow(*bad.problems, why=bad.why and BadRow.ASKED) from None
+            if asked.get(custom_id, of) != of:
                 raise wrong(row, "custom_id", _("Two requests have this id."))
-            asked[custom_id] = self._of(row, custom_id, said)
+            asked[custom_id] = of
         yield from ()
 
     def _of(self, row: Row, custom_id: str, said: list[tuple[Any, str]]) -> tuple[str, bool, list[str]]:
@@ -135,7 +139,7 @@ class OutputFormat(Format):
             return custom_id, turns == 1, []
         reason = say(_("What “%(id)s” answers is not known."), id=quoted(custom_id))
         advice = say(_("Load it with the file of requests, or with the bundle that it was made from."))
-        raise BadRow(Problem(reason, row.place("custom_id"), "custom_id", advice))
+        raise BadRow(Problem(reason, row.place("custom_id"), "custom_id", advice), why=BadRow.UNKNOWN)
 
     @staticmethod
     def _of_bundle(row: Row, item: str, turn: int, body: dict[str, Any] | None, error: str) -> Record:

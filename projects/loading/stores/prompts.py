@@ -111,6 +111,14 @@ class PromptStore(Store):
             ):
                 reason = say(_("The prompt “%(id)s” is known with other words."), id=key)
                 self.conflict(file, line, field, reason, _shown(field, known), _shown(field, given))
+        if self.conflicting:  # in how many fields; here, of how many prompts
+            differs = " OR ".join(
+                f"l.{one} IS DISTINCT FROM p.{one} AND '{one}' = ANY (l.given)" for one in SHOWN
+            )
+            self.conflicting = self.value(
+                f"SELECT count(*) FROM {FIRSTS} f JOIN projects_prompt p ON p.id = f.known"  # noqa: S608
+                f" JOIN {self.staging} l ON l.n = f.n WHERE {differs}"
+            )
 
     def _tell_differences(self) -> None:
         for field in DESCRIBING:

@@ -95,6 +95,7 @@ class ResponseStore(Store):
             f"SELECT l.file, l.line, l.prompt FROM {self.staging} l WHERE NOT EXISTS"  # noqa: S608
             " (SELECT FROM projects_prompt p WHERE p.project_id = %(project)s AND p.key = l.prompt) ORDER BY l.n",
             {"project": self.project.pk},
+            unknown=True,
         ):
             self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
 

@@ -161,7 +161,9 @@ class Command(BaseCommand):
                 str(fact) for name, fact in file.items() if name in ("format", "encoding", "sheet")
             )
             self.stdout.write(f"{file['name']}: {facts}, rows: {file['rows'] or 0}")
-        if report.refused:
+        if report.refused and report.dry_run:
+            head = f"Could not be loaded into “{slug}” like this (dry run, nothing was changed):"
+        elif report.refused:
             head = f"Nothing was loaded into “{slug}”."
         elif report.dry_run:
             head = f"Would be loaded into “{slug}” (dry run, nothing was changed):"
@@ -170,9 +172,13 @@ class Command(BaseCommand):
         else:
             head = f"Loaded into “{slug}” in {report.seconds:.1f} s:"
         self.stdout.write(head)
-        for name, created in report.created.items():
+        for name, n in report.outcome.items():
+            self.stdout.write(
+                f"  {name}: {n['new']} new, {n['same']} there already, {n['conflict']} in conflict, {n['unknown']} unknown"
+            )
+        for name, created in report.created.items() if not report.dry_run else ():
             self.stdout.write(f"  {name}: {created} new, {report.unchanged.get(name, 0)} there already")
-        for why, times in report.left_out.items():
+        for why, times in report.all_left_out.items():
             self.stdout.write(f"  {why}: {times}")
         self._list("Notes", report.notes, len(report.notes))
         self._list("Warnings", report.warnings, report.n_warnings)
