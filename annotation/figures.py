@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from annotation.agreement import AxisAgreement, ProjectAgreement
 from annotation.agreement.words import FEW_ITEMS as FEW_ITEMS_WORDS
+from annotation.agreement.words import FEW_PROMPTS as FEW_PROMPTS_WORDS
 from annotation.agreement.words import FIGURES, LITTLE_VARIATION, METHODS, METRICS, NO_INTERVAL, REASONS
 from projects.models import Axis
 from stats.agreement import FEW_ITEMS, Method, Panel
@@ -86,6 +88,12 @@ class AxisFigures:
 
 def figures(of: ProjectAgreement) -> list[AxisFigures]:
     return [_axis(axis) for axis in of.axes]
+
+
+def few_prompts(axes: Sequence[AxisFigures]) -> str:
+    """Of all axes together, since it is the same prompts; nothing where each has a stronger word of its own."""
+    few = [axis.panel.n_prompts or 0 for axis in axes if axis.panel.few_prompts and not axis.panel.few_items]
+    return str(FEW_PROMPTS_WORDS) % {"n": max(few)} if few else ""
 
 
 def _axis(of: AxisAgreement) -> AxisFigures:

@@ -47,6 +47,7 @@ def _axis_as_json(found: AxisAgreement) -> dict[str, Any]:
         "rubric_versions": list(found.versions),
         "n_items": panel.n_items,
         "n_pairable": panel.n_pairable,
+        "n_prompts": panel.n_prompts,
         "n_raters": found.n_raters,
         **({"n_raters_reason": "anonymous_raters"} if found.n_raters is None else {}),
         "n_ratings": panel.n_ratings,
@@ -65,6 +66,7 @@ def _axis_as_json(found: AxisAgreement) -> dict[str, Any]:
         "na": {"exact": figure_as_json(panel.na_exact), "alpha": figure_as_json(panel.na_alpha)},
         "little_variation": panel.little_variation,
         "few_items": panel.few_items,
+        "few_prompts": panel.few_prompts,
         "variants": panel.variants,
     }
 
@@ -180,6 +182,8 @@ def _axis_lines(found: AxisAgreement) -> Iterator[str]:
         yield f"  ! {words.LITTLE_VARIATION}"
     if panel.few_items:
         yield f"  ! {words.FEW_ITEMS}" % {"n": FEW_ITEMS}
+    elif panel.few_prompts:
+        yield f"  ! {words.FEW_PROMPTS}" % {"n": panel.n_prompts}
 
 
 def _without_order(figure: Result) -> bool:

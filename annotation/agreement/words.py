@@ -80,6 +80,8 @@ LITTLE_VARIATION = _(
 )
 FEW_ITEMS = _("Fewer than %(n)s items have two scores: take this for a first sign only.")
 
+FEW_PROMPTS = _("Few prompts (%(n)s): take all intervals for rough.")
+
 WHERE_EXPLAINED = _(
     "What these numbers mean, and when not to trust them: docs/methods.md, and in the browser the page "
     "“What this number means” (/help/numbers/)."

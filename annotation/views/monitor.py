@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from annotation.drawing import alpha_spec, draw
-from annotation.figures import figures
+from annotation.figures import few_prompts, figures
 from annotation.models import Batch
 from annotation.monitoring import Snapshot, snapshot
 from annotation.plots import Theme, plot_height
@@ -41,6 +41,7 @@ def monitor(request: Request, member: Member, pk: int | None = None) -> HttpResp
         "snapshot": shown,
         "progress": shown.progress,
         "axes": found,
+        "few_prompts": few_prompts(found),
         "most_rated": max((rater.submitted for rater in shown.raters), default=0),
         "interval_method": next((axis.alpha.method for axis in found if axis.alpha.interval), ""),
         "here": here,

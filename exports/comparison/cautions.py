@@ -9,11 +9,12 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from annotation.agreement.words import FEW_PROMPTS as FEW_PROMPTS_WORDS
 from exports.comparison.axis import AxisComparison
+from stats.agreement import FEW_PROMPTS
 from stats.estimate import Estimate, Reason
 
 FEW_MODELS = 10
-FEW_PROMPTS = 30
 MANY_FAILURES = 0.05
 
 
@@ -29,10 +30,9 @@ class Caution:
 
 NOTHING_SHARED = _("People and the judge scored no response in common, so there is nothing to compare.")
 FEW_MODELS_WORDS = _(
-    "%(n)s models are few: figures of level “system” and of pairs of models have wide intervals and come near 1 when one "
+    "Few models (%(n)s): figures of level “system” and of pairs of models have wide intervals and come near 1 when one "
     "model is far worse than the rest."
 )
-FEW_PROMPTS_WORDS = _("%(n)s prompts are few: take all intervals for rough.")
 ANONYMOUS_WORDS = _(
     "The raters are positions in a list, not persons: what compares the judge with each rater is undefined."
 )

@@ -22,7 +22,7 @@ from stats.agreement.coefficients import (
 )
 from stats.agreement.intervals import ITEM_JACKKNIFE, Interval, Method, estimate, estimate_all
 from stats.agreement.pairs import Pair, cohen_kappa, pair, pair_table, pair_tables, quadratic_kappa, tau_b
-from stats.agreement.panel import FEW_ITEMS, METRICS, Kind, Panel, little_variation, panel
+from stats.agreement.panel import FEW_ITEMS, FEW_PROMPTS, METRICS, Kind, Panel, little_variation, panel
 from stats.agreement.patterns import MISSING, NA, Clusters, PatternHistogram, merge
 from stats.agreement.systems import SystemReliability, system_reliability
 from stats.agreement.two_way import TwoWay, icc_two_way
@@ -31,6 +31,7 @@ __all__ = [
     "ALARM_ITEMS",
     "EXACT",
     "FEW_ITEMS",
+    "FEW_PROMPTS",
     "ICC_1_1",
     "ICC_1_K",
     "ITEM_JACKKNIFE",

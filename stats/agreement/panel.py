@@ -31,6 +31,9 @@ METRICS: tuple[Metric, ...] = ("nominal", "ordinal", "interval")
 FEW_ITEMS = 30
 """Pairable items below which an alpha says little."""
 
+FEW_PROMPTS = 30
+"""Prompts with a pairable item below which intervals are rough."""
+
 FEW_NA = 50
 """"Cannot judge" below which the alpha of it has no interval: with a dozen, nominal 95 % intervals cover 81 %."""
 
@@ -50,6 +53,8 @@ class Panel:
     """Items with a score."""
     n_pairable: int
     """Items with two scores or more."""
+    n_prompts: int | None
+    """Prompts with such an item; None where prompts are not known."""
     n_ratings: int
     """Scores."""
     n_pairs: int
@@ -84,6 +89,11 @@ class Panel:
     def few_items(self) -> bool:
         """Too few to take the figures for more than a first sign."""
         return 0 < self.n_pairable < FEW_ITEMS
+
+    @property
+    def few_prompts(self) -> bool:
+        """Too few to take intervals, which are over prompts, for more than rough."""
+        return self.n_prompts is not None and 0 < self.n_prompts < FEW_PROMPTS
 
     @property
     def na_rate(self) -> float | None:
@@ -135,6 +145,7 @@ def panel(
         n_items=histogram.n_items,
         n_scored=histogram.n_scored,
         n_pairable=histogram.n_pairable,
+        n_prompts=histogram.n_pairable_clusters,
         n_ratings=n_ratings,
         n_pairs=histogram.n_pairs,
         n_na=histogram.n_na,

@@ -233,6 +233,13 @@ class PatternHistogram:
         return self.scores >= 2
 
     @property
+    def n_pairable_clusters(self) -> int | None:
+        """Clusters with such an item; None where nothing says which items belong together."""
+        if self.clusters is None:
+            return None
+        return int(np.unique(self.clusters.key[self.pairable[self.clusters.pattern]]).size)
+
+    @property
     def n_items(self) -> int:
         """Items that somebody scored or could not judge."""
         return int(self.frequency[(self.scores + self.na) > 0].sum())

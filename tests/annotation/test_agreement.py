@@ -390,6 +390,18 @@ def test_the_command_gives_the_contracts_json():
     assert "NaN" not in run(project.slug, "--json")
 
 
+@pytest.mark.parametrize(("prompts", "few"), [(29, True), (30, False)])
+def test_few_prompts_are_said_of_each_axis(prompts, few):
+    project, *_ = create_study(prompts=prompts)
+    panel = agreement(project=project).axes[0].panel
+    assert panel.few_prompts is few
+    said = f"! Few prompts ({panel.n_prompts}): take all intervals for rough."
+    assert (said in run(project.slug)) is (few and not panel.few_items)
+    axis = json.loads(run(project.slug, "--json"))["axes"][0]
+    assert (axis["n_prompts"], axis["few_prompts"]) == (panel.n_prompts, few)
+    assert axis["n_prompts"] == axis["alpha"]["ordinal"]["units"]
+
+
 def test_the_command_counts_a_batch_when_it_is_named(small):
     project, _items, _raters, batch = small
     found = json.loads(run(project.slug, "--batch", batch.name, "--json"))

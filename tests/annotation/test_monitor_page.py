@@ -107,6 +107,19 @@ def test_few_items_are_read_with_care(client, project):
     assert "Fewer than 30 items" in axis_of(client.get(url("monitor", project)), "relevance").caution
 
 
+def test_few_prompts_are_said_once_below_all_axes(client, project):
+    rated(project, VARIED * 4)  # 32 items on 16 prompts
+    text = client.get(url("monitor", project)).text
+    assert text.count("Few prompts (16): take all intervals for rough.") == 1
+    assert f"{reverse('annotation:numbers')}#few-prompts" in text
+
+
+@pytest.mark.parametrize("times", [1, 8])
+def test_where_items_are_few_or_prompts_enough_prompts_are_not_spoken_of(client, project, times):
+    rated(project, VARIED * times)
+    assert "Few prompts" not in client.get(url("monitor", project)).text
+
+
 def test_a_nominal_axis_is_measured_by_nominal_alpha(client, project):
     Axis.objects.filter(rubric__project=project, key="relevance").update(kind="nominal")
     rated(project, VARIED)

@@ -437,7 +437,7 @@ def test_the_text_has_a_line_for_each_figure_with_its_interval_and_n(study):
     assert any(
         line.startswith("    Pearson, across models, per prompt ") and "n = 36" in line for line in lines
     )
-    assert any("! 3 models are few" in line for line in lines)
+    assert any("! Few models (3)" in line for line in lines)
     figures = [line for line in lines if "  n = " in line]
     assert len(figures) > 60
     assert len({line.index("  n = ") for line in figures}) == 1
