@@ -25,6 +25,8 @@ from offline import runs
 from offline.backends import Answer, Refusal
 from offline.backends.completion import parse_answer
 from offline.bundle import BundleError, Item, Manifest, canonical, hash_of_file, read_items, seed_of, sha256
+from offline.conversation import messages, request, turns_of
+from offline.flags import from_one, shard_of
 from offline.journal import Done, Journal, JournalError, as_json, now, read_done
 from offline.runner import (
     COMPLETE,
@@ -34,9 +36,6 @@ from offline.runner import (
     Counts,
     Reading,
     check_items,
-    messages,
-    request,
-    turns_of,
 )
 
 URL = "/v1/chat/completions"
@@ -124,7 +123,7 @@ def write(
     n, digest, out = 0, hashlib.sha256(), None
     try:
         for item in read_items(folder, shard=shard):
-            asked = next_request(manifest, journal, item, done.pop(item.item_id), counts)
+            asked = next_request(manifest, journal, item, done.of(item.item_id, turns_of(item)), counts)
             if asked is None:
                 continue
             if n % size == 0:
@@ -191,7 +190,7 @@ def read(
     for item in read_items(folder, shard=shard):
         if item.item_id not in wanted:
             continue
-        known = done.pop(item.item_id)
+        known = done.of(item.item_id, turns_of(item))
         while asked := next_request(manifest, journal, item, known):
             outputs = places.pop(asked.custom_id, None)
             if outputs is None:
@@ -234,7 +233,7 @@ def _record(
         return False
     fields, readable = reading.read(asked.item, answer)
     settled = readable or asked.answered + 1 >= reading.max_answers
-    at = journal.path.stat().st_size
+    at = journal.end
     journal.write(
         {
             **line, "status": "ok", "settled": settled, "content": answer.content, "reasoning": answer.reasoning,
@@ -362,32 +361,23 @@ def _count(folder: Path, manifest: Manifest, journal: Journal, shard: tuple[int,
     counts = Counts(total=check_items(folder, manifest, shard))
     done = read_done(journal.path)
     for item in read_items(folder, shard=shard):
-        next_request(manifest, journal, item, done.pop(item.item_id), counts)
+        next_request(manifest, journal, item, done.of(item.item_id, turns_of(item)), counts)
     return counts
 
 
 def _new(folder: Path, files: list[Path]) -> list[Path]:
     """Those that no run has read: errors in them would be noted twice."""
-    known: set[str] = set()
-    path = folder / runs.RUNS
-    if path.exists():
-        ended, read_by = set(), {}
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                said = json.loads(line)
-            except ValueError:
-                continue
-            if said.get("event") == "ends":
-                ended.add(said["run_id"])
-            elif said.get("backend", {}).get("backend") == "batch-file":
-                read_by[said["run_id"]] = said["backend"]["files"].values()
-        known = {digest for run_id, digests in read_by.items() if run_id in ended for digest in digests}
+    ended, read_by = set(), {}
+    for said in runs.read(folder):
+        if said.get("event") == "ends":
+            ended.add(said["run_id"])
+        elif said.get("backend", {}).get("backend") == "batch-file":
+            read_by[said["run_id"]] = said["backend"]["files"].values()
+    known = {digest for run_id, digests in read_by.items() if run_id in ended for digest in digests}
     return [path for path in files if hash_of_file(path) not in known]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    from offline.generate import shard_of
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -397,7 +387,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "batch_outputs", nargs="*", metavar="FILE", help="what came back, where it is elsewhere"
     )
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="K/N")
-    parser.add_argument("--size", type=int, default=SHARD, metavar="N", help="requests a file (%(default)s)")
+    parser.add_argument(
+        "--size", type=from_one, default=SHARD, metavar="N", help="requests a file (%(default)s)"
+    )
     parser.add_argument(
         "--retry-errors", action="store_true", help="ask again for what failed for good before"
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +25,15 @@ from typing import Any, Literal
 FORMAT = 1
 MANIFEST, ITEMS = "manifest.json", "items.jsonl"
 
+KEY = re.compile("[0-9a-f]{32}")
+
 Kind = Literal["generate", "judge"]
+KINDS: dict[str, type] = {
+    "model": dict, "sampling": dict, "seed": dict, "engine": dict, "chat_template_kwargs": dict, "variants": list,
+    "reasoning_parser": str, "project": str, "items_sha256": str, "job_id": str, "created_at": str, "samples": int,
+    "n_items": int, "n_turns": int,
+}  # fmt: skip
+"""Of a manifest's fields."""
 
 SAMPLING = {
     "temperature": 1.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "max_tokens": 2048, "presence_penalty": 0.0,
@@ -167,8 +176,23 @@ class Manifest:
 
     def check(self, place: str = MANIFEST) -> None:
         """Raises BundleError."""
+        for name, kind in KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                words = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}[kind]
+                raise BundleError(f"{place}: {name}: must be {words}")
         if self.kind not in ("generate", "judge"):
             raise BundleError(f"{place}: kind: {self.kind!r} is neither “generate” nor “judge”")
+        template: Any = self.chat_template
+        if template is not None and not (
+            isinstance(template, dict) and isinstance(template.get("text"), str)
+        ):
+            raise BundleError(f"{place}: chat_template: must be an object with a text, or nothing")
+        if not isinstance(self.judge, dict | None):
+            raise BundleError(f"{place}: judge: must be an object, or nothing")
+        for name in ("name", "path", "revision", "served_name"):
+            if not isinstance(self.model.get(name), str | None):
+                raise BundleError(f"{place}: model: {name}: must be a text")
         if not self.model.get("name"):
             raise BundleError(f"{place}: model: the model has no name")
         check_sampling(self.sampling, f"{place}: sampling")
@@ -186,7 +210,7 @@ SEED_RULE = "first 31 bits of SHA-256 of base:prompt_sha256:sample:repeat:turn:a
 def seed_of(base: int, item: Item, *, turn: int, attempt: int = 0) -> int:
     """31 bits, which every server takes. Consecutive seeds would not do: sample i of a seed is sample 0 of seed + i."""
     words = f"{base}:{item.prompt_sha256}:{item.sample}:{item.repeat}:{turn}:{attempt}"
-    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4]) >> 1
+    return int.from_bytes(hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()[:4]) >> 1
 
 
 def make_item(manifest: Manifest, **said: Any) -> Item:
@@ -288,8 +312,18 @@ def _item(line: str, place: str) -> Item:
 
 def check_item(item: Item, place: str) -> None:
     """Raises BundleError."""
-    if len(item.item_id) != 32 or not all(digit in "0123456789abcdef" for digit in item.item_id):
+    said: Any = item  # whatever the file holds
+    if not isinstance(said.item_id, str) or not KEY.fullmatch(said.item_id):
         raise BundleError(f"{place}: item_id: {item.item_id!r} is not 32 hexadecimal digits")
+    if not isinstance(said.prompt_id, str) or not isinstance(said.prompt_sha256, str):
+        raise BundleError(f"{place}: prompt_id, prompt_sha256: must be texts")
+    for name in ("sample", "repeat"):
+        if not isinstance(getattr(said, name), int):
+            raise BundleError(f"{place}: {name}: must be a whole number")
+    if not isinstance(said.system, str | None) or not isinstance(said.params, dict):
+        raise BundleError(f"{place}: system must be a text, params an object")
+    if not isinstance(said.turns, list) or not all(isinstance(turn, dict) for turn in said.turns):
+        raise BundleError(f"{place}: turns: must be a list of {{role: user or assistant, content: text}}")
     if not item.turns or item.turns[0].get("role") != "user":
         raise BundleError(f"{place}: turns: a conversation begins with a user turn")
     for number, turn in enumerate(item.turns, 1):

@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from offline import provenance, runs
 from offline.backends import Backend, Refusal, choice
 from offline.bundle import BundleError, Kind, Manifest
+from offline.flags import from_one, from_zero, seconds, shard_of
 from offline.journal import Journal, JournalError
 from offline.progress import Progress
 from offline.runner import FAILED, RESUMABLE, AsItIs, Options, Reading, Runner
@@ -41,24 +42,24 @@ def parser(about: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--in-flight",
-        type=int,
+        type=from_one,
         default=Options.in_flight,
         metavar="N",
         help="conversations at once (%(default)s)",
     )
     parser.add_argument(
         "--retries",
-        type=int,
+        type=from_zero,
         default=Options.retries,
         metavar="N",
         help="of a request that failed for no fault of its own (%(default)s)",
     )
     parser.add_argument(
-        "--timeout", type=float, default=600, metavar="SECONDS", help="for one answer (%(default)s)"
+        "--timeout", type=seconds, default=600, metavar="SECONDS", help="for one answer (%(default)s)"
     )
     parser.add_argument(
         "--grace",
-        type=float,
+        type=seconds,
         default=Options.grace,
         metavar="SECONDS",
         help="for answers on their way when stopped (%(default)s)",
@@ -66,16 +67,6 @@ def parser(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--retry-errors", action="store_true", help="try again what failed for good before")
     choice.add_flags(parser)
     return parser
-
-
-def shard_of(text: str) -> tuple[int, int]:
-    try:
-        k, n = (int(part) for part in text.split("/"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"“{text}” is not like 3/16") from None
-    if not 1 <= k <= n:
-        raise argparse.ArgumentTypeError(f"“{text}”: the first number counts from 1 to the second")
-    return k, n
 
 
 def run_bundle(
@@ -98,7 +89,7 @@ def run_bundle(
         chosen = backend or choice.choose(options, manifest)
         return asyncio.run(_run(options, manifest, reading(manifest), chosen))
     except (BundleError, JournalError, Refusal, ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         return FAILED
     except KeyboardInterrupt:
         return RESUMABLE
@@ -112,45 +103,83 @@ async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading
         Journal(folder, options.shard) as journal,
         Progress(folder / name, name=f"{manifest.kind} {k}/{n}") as progress,
     ):
+        check_shards(folder, n)
         if journal.torn:
-            print(f"{journal.path}: a torn last line of {journal.torn} bytes was cut off", file=sys.stderr)
+            say(f"{journal.path}: a torn last line of {journal.torn} bytes was cut off")
         runner = Runner(
             folder, manifest, journal, backend, reading=reading, shard=options.shard, tell=progress.tell,
             options=Options(
                 in_flight=options.in_flight, retries=options.retries, grace=options.grace, retry_errors=options.retry_errors
             ),
         )  # fmt: skip
-        try:
-            said = await _unless_stopped(backend.start())
-            if said is None:
-                print("Stopped before it began. Run the same command again.", file=sys.stderr)
-                return RESUMABLE
-            said |= await asyncio.to_thread(provenance.of_node, manifest)
-            runs.begin(folder, manifest, run_id=runner.run_id, shard=options.shard, backend=said)
-            status = await runner.run()
-        finally:
-            await backend.close()
+        with stopped_by_signals(runner):
+            left = await runner.prepare()
+            try:
+                if left:  # else nobody is asked, and no server started
+                    said = await _unless_stopped(backend.start(), runner)
+                    if said is None:
+                        say("Stopped before it began. Run the same command again.")
+                        progress.ended(RESUMABLE, runner.why)
+                        return RESUMABLE
+                    said |= await asyncio.to_thread(provenance.of_node, manifest)
+                    runs.begin(folder, manifest, run_id=runner.run_id, shard=options.shard, backend=said)
+                status = await runner.run()
+            finally:
+                await backend.close()
         progress.tell(runner.counts)
-        runs.end(folder, run_id=runner.run_id, status=status, why=runner.why, counts=runner.counts)
-    print(summary(runner, status), file=sys.stderr)
+        progress.ended(status, runner.why)
+        if left:
+            runs.end(folder, run_id=runner.run_id, status=status, why=runner.why, counts=runner.counts)
+    say(summary(runner, status))
     return status
 
 
-async def _unless_stopped(starting: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
-    """What a back end says of itself when it is ready, which takes a server minutes; None if told to stop before."""
-    task = asyncio.create_task(starting)
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(name, task.cancel)
+def check_shards(folder: Path, n: int) -> None:
+    """Another number of shards would ask for everything once more. Raises BundleError."""
+    for path in sorted(folder.glob("results-*-of-*.jsonl")):
+        of = path.stem.rpartition("-")[2]
+        if of.isdigit() and int(of) != n and path.stat().st_size:
+            raise BundleError(
+                f"{folder}: was begun in {int(of)} shard{'s' if int(of) > 1 else ''} ({path.name}), so it is finished in as many:"
+                f" --shard K/{int(of)}. To divide what is left in another way, finish it first, or copy the bundle’s two files to"
+                " a new folder"
+            )
+
+
+@contextlib.contextmanager
+def stopped_by_signals(runner: Runner) -> Iterator[None]:
+    """From here on SIGTERM and SIGINT end the run in order, whatever it is at."""
+    loop, names = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+    for name in names:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            loop.add_signal_handler(name, runner.stop, f"stopped by {name.name}")
     try:
-        return await task
-    except asyncio.CancelledError:
-        return None
+        yield
     finally:
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in names:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.remove_signal_handler(name)
+
+
+async def _unless_stopped(
+    starting: Coroutine[Any, Any, dict[str, Any]], runner: Runner
+) -> dict[str, Any] | None:
+    """What a back end says of itself when it is ready, which takes a server minutes; None if told to stop before."""
+    start, stop = asyncio.ensure_future(starting), asyncio.ensure_future(runner.stopping.wait())
+    try:
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return start.result() if start.done() else None
+    finally:
+        stop.cancel()
+        if not start.done():
+            start.cancel()
+            await asyncio.wait({start})
+
+
+def say(words: str) -> None:
+    """To whoever still listens."""
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr, flush=True)
 
 
 def leave(status: int) -> int:

@@ -7,16 +7,21 @@ what is left to do. A lock keeps a second runner off the same shard.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from offline.bundle import KEY
+from offline.places import Places
 
 VERSION = 1
 SYNC_EVERY = 1.0  # seconds
@@ -43,28 +48,27 @@ class Done:
 class AllDone:
     """What a journal says of all items: little of each, for there may be millions.
 
-    Nearly always it is where the first line of a turn stands, which settled it. So that is what is kept, as numbers, and
-    `Done` is made of it when somebody asks; the rest is kept as it is.
+    Nearly always it is where the first line of a turn stands, which settled it. So that is what is kept of most, and `Done` is
+    made of it when somebody asks; of the few others, more.
     """
 
     def __init__(self) -> None:
-        self._settled: dict[bytes, int | tuple[int, ...]] = {}
-        self._more: dict[bytes, Done] = {}
-
-    def __len__(self) -> int:
-        return len(self._settled.keys() | self._more.keys())
+        self._settled = Places()
+        self._more: dict[str, Done] = {}
 
     def take(self, offset: int, line: dict[str, Any], *, retry_errors: bool) -> None:
-        key, turn = bytes.fromhex(line["item_id"]), int(line["turn"])
-        known = self._settled.get(key, ())
-        before = (known,) if isinstance(known, int) else known
-        if key not in self._more and turn == len(before) + 1 and _settles(line) and not line.get("attempt"):
-            self._settled[key] = (*before, offset) if before else offset
-            return
+        key, turn = line["item_id"], line["turn"]
         done = self._more.get(key)
+        if (
+            not line.get("attempt")
+            and _settles(line)
+            and (done is None or turn not in done.attempts)
+            and self._settled.add(key, turn, offset)
+        ):
+            return
         if done is None:
-            done = self._more[key] = self._done(key)
-        done.attempts[turn] = max(done.attempts.get(turn, 0), int(line.get("attempt", 0)) + 1)
+            done = self._more[key] = Done()
+        done.attempts[turn] = max(done.attempts.get(turn, 0), line.get("attempt", 0) + 1)
         if line["status"] == "error":
             if not (line["error"]["retryable"] or retry_errors or turn in done.settled):
                 done.failed.add(turn)
@@ -74,16 +78,17 @@ class AllDone:
         else:
             done.answered[turn] = done.answered.get(turn, 0) + 1
 
-    def pop(self, item_id: str) -> Done:
-        """What is known of the item, and no longer kept; of an unknown one, nothing is done."""
-        key = bytes.fromhex(item_id)
-        return self._more.pop(key, None) or self._done(key)
-
-    def _done(self, key: bytes) -> Done:
-        known = self._settled.pop(key, ())
-        offsets = (known,) if isinstance(known, int) else known
-        turns = range(1, len(offsets) + 1)
-        return Done(settled=dict(zip(turns, offsets, strict=True)), attempts=dict.fromkeys(turns, 1))
+    def of(self, item_id: str, turns: Iterable[int]) -> Done:
+        """What is known of the item and these turns of it; of an unknown one, nothing is done."""
+        more = self._more.get(item_id) or Done()
+        done = Done(dict(more.settled), set(more.failed), dict(more.attempts), dict(more.answered))
+        for turn in turns:
+            offset = self._settled.get(item_id, turn)
+            if offset is not None:  # it was the first line of the turn, so nothing that came later changes it
+                done.settled[turn] = offset
+                done.failed.discard(turn)
+                done.attempts.setdefault(turn, 1)
+        return done
 
 
 def _settles(line: dict[str, Any]) -> bool:
@@ -101,9 +106,13 @@ class Journal:
         self.path = Path(folder) / name_of(shard)
         self.torn = 0
         """Bytes that were cut off at the end."""
+        self.end = 0
+        """Where the next line begins."""
         self._lock_path = self.path.with_suffix(".lock")
         self._unsynced = threading.Event()
         self._closing = threading.Event()
+        self._unsafe: OSError | None = None
+        """Why what was written may not be on the disk."""
 
     def __enter__(self) -> Self:
         self._lock = self._lock_path.open("a+")
@@ -113,14 +122,24 @@ class Journal:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "unknown"
             self._lock.close()
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+                raise JournalError(
+                    f"{self.path}: another runner is at work on it ({holder}); wait for it, or stop it"
+                ) from error
             raise JournalError(
-                f"{self.path}: another runner is at work on it ({holder}); wait for it, or stop it"
+                f"{self._lock_path}: this file system does not lock files ({error.strerror}), so nothing keeps a second runner"
+                " off; put the bundle on one that does"
             ) from error
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} on {os.uname().nodename}")
-        self._lock.flush()
-        self.torn = cut_torn_line(self.path)
-        self._file = self.path.open("ab", buffering=0)
+        try:
+            self._lock.truncate(0)
+            self._lock.write(f"process {os.getpid()} on {os.uname().nodename}")
+            self._lock.flush()
+            self.torn = cut_torn_line(self.path)
+            self._file = self.path.open("ab", buffering=0)
+        except OSError:
+            self._lock.close()
+            raise
+        self.end = os.fstat(self._file.fileno()).st_size
         self._syncer = threading.Thread(target=self._sync, name="journal", daemon=True)
         self._syncer.start()
         return self
@@ -134,16 +153,46 @@ class Journal:
         self._closing.set()
         self._unsynced.set()
         self._syncer.join()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._lock.truncate(0)
-        self._lock.close()  # lets go of the lock
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as unsynced:
+            self._unsafe = self._unsafe or unsynced
+        finally:
+            self._file.close()
+            with contextlib.suppress(OSError):
+                self._lock.truncate(0)
+            with contextlib.suppress(OSError):
+                self._lock.close()  # lets go of the lock
+        if self._unsafe and error is None:
+            raise self._cannot_be_written(self._unsafe)
 
     def write(self, line: dict[str, Any]) -> None:
-        """One line, handed to the operating system before this returns: from here on a crash of ours cannot lose it."""
+        """One line, handed to the operating system before this returns: from here on a crash of ours cannot lose it.
+
+        Raises JournalError where it cannot be written; then nothing of it is.
+        """
+        if self._unsafe:
+            raise self._cannot_be_written(self._unsafe)
         said = {"v": VERSION, **line}
-        self._file.write((as_json(said) + "\n").encode())
+        data = memoryview((as_json(said) + "\n").encode())
+        written = 0
+        try:
+            while written < len(data):  # a disk that gets full takes a part
+                written += self._file.write(data[written:]) or 0
+        except OSError as error:
+            try:
+                os.ftruncate(self._file.fileno(), self.end)
+            except OSError:  # then nothing may follow on half a line
+                self._unsafe = error
+            raise self._cannot_be_written(error) from error
+        self.end += written
         self._unsynced.set()
+
+    def _cannot_be_written(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"{self.path}: cannot be written ({error.strerror}); what it holds is kept. Make room, or put the bundle elsewhere,"
+            " and run the same command again"
+        )
 
     def read_at(self, offset: int) -> dict[str, Any]:
         """The line that begins there."""
@@ -156,7 +205,11 @@ class Journal:
         while not self._closing.is_set():
             self._unsynced.wait()
             self._unsynced.clear()
-            os.fsync(self._file.fileno())
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._unsafe = error
+                return
             self._closing.wait(SYNC_EVERY)
 
 
@@ -195,6 +248,22 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises JournalError for any other line that is not an object.
     """
+    for _number, offset, line in _numbered(path):
+        yield offset, line
+
+
+def read_attempts(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Of the lines, those that say what came of asking. Raises JournalError for one that does not say it as it should."""
+    for number, offset, line in _numbered(path):
+        if "item_id" in line and line.get("status") in ("ok", "error"):
+            if wrong := _what_is_wrong(line):
+                raise JournalError(
+                    f"{path}, line {number}: {wrong}. Take the line out, and its turn is asked for again"
+                )
+            yield offset, line
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     if not path.exists():
         return
     offset = 0
@@ -207,20 +276,40 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except ValueError as error:
                 if not line.endswith(b"\n"):
                     return
-                raise JournalError(f"{path}, line {number}: {error}") from error
-            yield offset, said
+                raise JournalError(
+                    f"{path}, line {number}: {error}. Take the line out, and its turn is asked for again"
+                ) from error
+            yield number, offset, said
             offset += len(line)
 
 
+def _what_is_wrong(line: dict[str, Any]) -> str:
+    """With the line, in words; empty where nothing is."""
+    version = line.get("v", VERSION)
+    if version != VERSION:
+        return f"v: {version!r}, and this version reads {VERSION}"
+    if not isinstance(line["item_id"], str) or not KEY.fullmatch(line["item_id"]):
+        return "item_id: not 32 hexadecimal digits"
+    for name, least in (("turn", 1), ("attempt", 0)):
+        value = line.get(name, 0)
+        if not isinstance(value, int) or value < least:
+            return f"{name}: not a whole number from {least}"
+    if line["status"] == "ok":
+        return "" if isinstance(line.get("content"), str) else "content: not a text"
+    error = line.get("error")
+    if not isinstance(error, dict) or not {"type", "retryable"} <= error.keys():
+        return "error: not an object with type and retryable"
+    return ""
+
+
 def read_done(path: Path, *, retry_errors: bool = False) -> AllDone:
-    """What has been done, by item. The first line that settles a turn counts.
+    """What has been done, by item. The first line that settles a turn counts, so a line that is there twice does no harm.
 
     An answer settles its turn; so does a failure that trying again would not mend, unless `retry_errors`.
     """
     found = AllDone()
-    for offset, line in read_lines(path):
-        if "item_id" in line and line.get("status") in ("ok", "error"):
-            found.take(offset, line, retry_errors=retry_errors)
+    for offset, line in read_attempts(path):
+        found.take(offset, line, retry_errors=retry_errors)
     return found
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from offline.bundle import BundleError, Manifest
 from offline.generate import leave, parser, run_bundle
-from offline.journal import JournalError, name_of, read_lines
+from offline.journal import JournalError, name_of, read_attempts
 from offline.judging.parsing import JudgeReading
 from offline.judging.presets import Form, PresetError
+from offline.places import Places
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,14 +50,17 @@ def summary(folder: Path, manifest: Manifest, shard: tuple[int, int] = (1, 1)) -
     why: Counter[str] = Counter()
     asked: Counter[int] = Counter()
     at_fault, last_at_fault = Counter[str](), Counter[str]()
-    unreached: set[bytes] = set()
-    tries: dict[bytes, int] = {}
+    unreached: set[str] = set()
+    tries: dict[str, int] = {}
+    settled_items = Places()
+    seen: dict[str, set[int]] = {}  # attempts of items that are not settled yet
     requests = answers = 0
-    for _offset, line in read_lines(folder / name_of(shard)):
-        if line.get("status") not in ("ok", "error"):
-            continue
+    for _offset, line in read_attempts(folder / name_of(shard)):
+        key, attempt = line["item_id"], line.get("attempt", 0)
+        if settled_items.get(key, 1) is not None or attempt in seen.get(key, ()):
+            continue  # a line that is there twice, as where journals were put together
+        seen.setdefault(key, set()).add(attempt)
         requests += 1
-        key = bytes.fromhex(line["item_id"])
         if line["status"] == "error":
             errors[line["error"]["type"]] += 1
             unreached.add(key)
@@ -67,6 +71,8 @@ def summary(folder: Path, manifest: Manifest, shard: tuple[int, int] = (1, 1)) -
         if not line.get("settled", True):
             tries[key] = tries.get(key, 0) + 1
             continue
+        settled_items.add(key, 1, 0)
+        seen.pop(key)
         unreached.discard(key)
         asked[tries.pop(key, 0) + 1] += 1
         statuses[parse.get("status", "ok")] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import sys
 import time
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from offline.journal import now
+from offline.journal import as_json, now
 from offline.runner import Counts
 
 LINE_EVERY, FILE_EVERY = 10.0, 1.0  # seconds
@@ -28,6 +28,8 @@ class Progress:
         self._line_at = self._file_at = 0.0
         self._bar: tqdm[Any] | None = None
         self._counts = Counts()
+        self._status: int | None = None
+        self._why = ""
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -37,13 +39,26 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.write()
+        if error is not None and not self._why:
+            self._why = str(error)
+        self.write(ended=True)
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
+
+    def ended(self, status: int, why: str) -> None:
+        self._status, self._why = status, why
 
     def tell(self, counts: Counts) -> None:
         self._counts = counts
         passed = time.monotonic() - self._began
+        with contextlib.suppress(OSError):  # a terminal that is gone stops nothing
+            self._show(counts, passed)
+        if passed - self._file_at >= FILE_EVERY:
+            self._file_at = passed
+            self.write()
+
+    def _show(self, counts: Counts, passed: float) -> None:
         if self._bar is not None:
             self._bar.total = counts.total
             self._bar.set_postfix_str(
@@ -53,9 +68,6 @@ class Progress:
         elif passed - self._line_at >= LINE_EVERY:
             self._line_at = passed
             print(self.line(), file=sys.stderr, flush=True)
-        if passed - self._file_at >= FILE_EVERY:
-            self._file_at = passed
-            self.write()
 
     def seconds_left(self) -> float | None:
         """At the pace of this run; None before there is one."""
@@ -71,8 +83,8 @@ class Progress:
             + (f", {left:.0f} s left" if left is not None else "")
         )
 
-    def write(self) -> None:
-        """Replaced at one stroke: whoever reads it sees the old one or the new one."""
+    def write(self, *, ended: bool = False) -> None:
+        """Replaced at one stroke: whoever reads it sees the old one or the new one. Where it cannot be, the work goes on."""
         passed = time.monotonic() - self._began
         said = asdict(self._counts) | {
             "left": self._counts.left,
@@ -80,7 +92,16 @@ class Progress:
             "seconds": round(passed, 1),
             "tokens_per_second": round(self._counts.tokens / max(passed, 1e-9), 1),
             "seconds_left": self.seconds_left(),
+            "state": "ended" if ended else "working",
+            "status": self._status,
+            "why": self._why,
+            "process": os.getpid(),
+            "host": os.uname().nodename,
         }
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(said) + "\n", encoding="utf-8")
-        fresh.replace(self.path)
+        try:
+            fresh.write_text(as_json(said) + "\n", encoding="utf-8")
+            fresh.replace(self.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()

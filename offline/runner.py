@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,16 +18,24 @@ from typing import Any, Protocol
 from offline.backends import Answer, Backend, Refusal
 from offline.bundle import (
     ITEMS,
+    MANIFEST,
     BundleError,
     Item,
     Manifest,
     canonical,
     hash_of_file,
+    item_key,
     read_items,
     seed_of,
     sha256,
 )
-from offline.journal import AllDone, Done, Journal, now, read_done
+from offline.conversation import messages, request, turns_of
+from offline.journal import AllDone, Done, Journal, JournalError, now, read_done
+
+BUSY = ("http_429", "http_503")
+"""The server has too much to do. While it answers others, that costs no retries."""
+NOT_THE_REQUEST = ("http_401", "http_403", "http_404")
+"""Whoever asks, and for which model: it would be the same for every request."""
 
 COMPLETE, RESUMABLE, FAILED = 0, 75, 1
 """Exit statuses: all is done; stopped, run the same command again; something failed for good."""
@@ -43,10 +50,13 @@ class Options:
     first_wait: float = 1.0
     longest_wait: float = 60.0
     """Seconds before the first retry, doubled each time up to the longest, a random part of it left out."""
+    longest_asked: float = 3600.0
+    """Seconds that a server may ask us to wait."""
     grace: float = 30.0
     """Seconds that answers on their way are waited for when the run is stopped."""
     hopeless: int = 20
-    """So many failures for good without a single answer, and the run ends: it is not the requests that are wrong."""
+    """So many failures without a single answer, and the run ends: it is not the requests that are wrong. Later on, so many in a
+    row that speak of the server, as when it is gone or its key is no longer taken."""
     retry_errors: bool = False
     """Try again what failed for good before."""
 
@@ -120,30 +130,54 @@ class Runner:
     """Why it ended, where that was not the end of the work."""
 
     def __post_init__(self) -> None:
-        self._stopping = asyncio.Event()
+        self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
         self._rng = random.Random()  # noqa: S311 - only for waiting times
-        self._answers = 0
+        self._done: AllDone | None = None
+        self._answers = self._failures = self._in_a_row = 0
         self._fatal = False
+        self._mistake: Exception | None = None
 
     def stop(self, why: str) -> None:
+        """What is on its way may still arrive; asked a second time, it is not waited for."""
+        if self._stopping.is_set():
+            self._hurry.set()
         self.why = self.why or why
         self._stopping.set()
 
+    @property
+    def stopping(self) -> asyncio.Event:
+        return self._stopping
+
+    async def prepare(self) -> bool:
+        """Read what has been done; whether anything is left to ask. Raises BundleError, JournalError."""
+        self._done = await asyncio.to_thread(
+            read_done, self.journal.path, retry_errors=self.options.retry_errors
+        )
+        self.counts.total = await asyncio.to_thread(check_items, self.folder, self.manifest, self.shard)
+        return await asyncio.to_thread(self._anything_left, self._done)
+
+    def _anything_left(self, done: AllDone) -> bool:
+        for item in read_items(self.folder, shard=self.shard):
+            turns = turns_of(item)
+            state = done.of(item.item_id, turns)
+            unsettled = next((turn for turn in turns if turn not in state.settled), None)
+            if unsettled is not None and unsettled not in state.failed:
+                return True
+            if self._stopping.is_set():
+                return True
+        return False
+
     async def run(self) -> int:
         """Work until nothing is left or somebody stops it; the exit status."""
-        done = await asyncio.to_thread(read_done, self.journal.path, retry_errors=self.options.retry_errors)
-        self.counts.total = await asyncio.to_thread(check_items, self.folder, self.manifest, self.shard)
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(name, self.stop, f"stopped by {name.name}")
-        try:
-            await self._feed(done)
-        finally:
-            for name in (signal.SIGTERM, signal.SIGINT):
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.remove_signal_handler(name)
-        if self._stopping.is_set() and not self._hopeless() and not self._fatal:
+        if self._done is None:
+            await self.prepare()
+        assert self._done is not None
+        await self._feed(self._done)
+        if self._mistake:
+            raise self._mistake
+        if self._fatal:
+            return FAILED
+        if self._stopping.is_set():
             return RESUMABLE
         counts = self.counts
         return FAILED if counts.failed or counts.blocked or counts.put_off or counts.left else COMPLETE
@@ -154,12 +188,15 @@ class Runner:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             for number, item in enumerate(read_items(self.folder, shard=self.shard)):
-                state = done.pop(item.item_id)
-                if all(turn in state.settled for turn in turns_of(item)):
-                    self.counts.before += len(item.answered)
-                    if number % 1000 == 0:
-                        await asyncio.sleep(0)
-                        self.tell(self.counts)
+                if number % 1000 == 0:
+                    await asyncio.sleep(0)
+                    self.tell(self.counts)
+                if self._stopping.is_set():
+                    break
+                turns = turns_of(item)
+                state = done.of(item.item_id, turns)
+                if all(turn in state.settled for turn in turns):
+                    self.counts.before += len(turns)
                     continue
                 if window.locked():
                     room = asyncio.ensure_future(window.acquire())
@@ -170,34 +207,33 @@ class Runner:
                     await window.acquire()
                 if self._stopping.is_set():
                     break
-                task = asyncio.create_task(self._converse(item, state))
+                task = asyncio.create_task(self._converse(item, state, turns))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 task.add_done_callback(lambda _: window.release())
-            if tasks:
+            finished = asyncio.ensure_future(_all(tasks))
+            await asyncio.wait({finished, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not finished.done():  # stopped: what is on its way may still arrive
+                hurry = asyncio.ensure_future(self._hurry.wait())
                 await asyncio.wait(
-                    {asyncio.ensure_future(_all(tasks)), stopping}, return_when=asyncio.FIRST_COMPLETED
+                    {finished, hurry}, timeout=self.options.grace, return_when=asyncio.FIRST_COMPLETED
                 )
-            if tasks:  # stopped: what is on its way may still arrive
-                await asyncio.wait(set(tasks), timeout=self.options.grace)
+                hurry.cancel()
+                finished.cancel()
         finally:
             stopping.cancel()
             left = set(tasks)
             for task in left:
                 task.cancel()
-            results = await asyncio.gather(*left, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            await asyncio.gather(*left, return_exceptions=True)
 
-    async def _converse(self, item: Item, state: Done) -> None:
+    async def _converse(self, item: Item, state: Done, turns: dict[int, int]) -> None:
         """One conversation, from where the journal leaves off."""
         try:
             said: dict[int, str] = {}
-            turns = turns_of(item)
             for turn, place in turns.items():
                 if turn in state.settled:
-                    said[place] = self.journal.read_at(state.settled[turn])["content"]
+                    said[place] = self._kept(item, turn, state.settled[turn])
                     self.counts.before += 1
                     continue
                 content = None
@@ -213,15 +249,28 @@ class Runner:
                 said[place] = content
         except _Stopped:
             return
-        except Exception as error:
-            # A mistake of ours, or a full disk: nothing good comes of going on.
-            self.stop(f"{type(error).__name__}: {error}")
-            raise
+        except (JournalError, OSError) as error:  # a full disk, as a rule: nothing good comes of going on
+            self._end(str(error))
+        except Exception as error:  # a mistake of ours
+            self._mistake = self._mistake or error
+            self._end(f"{type(error).__name__}: {error}")
+
+    def _kept(self, item: Item, turn: int, offset: int) -> str:
+        line = self.journal.read_at(offset)
+        if (line.get("item_id"), line.get("turn")) != (item.item_id, turn):
+            raise JournalError(f"{self.journal.path}: has been changed while it was being read")
+        return str(line["content"])
+
+    def _end(self, why: str) -> None:
+        """Not to be gone on with as it is."""
+        self._fatal = True
+        self.stop(why)
 
     async def _answer(self, item: Item, turn: int, asked: list[dict[str, str]], state: Done) -> str | None:
         """The answer to one turn, in the journal; None where there is none for good or for now."""
         attempt, answered = state.attempts.get(turn, 0), state.answered.get(turn, 0)
-        tries = 0
+        tries = waits = 0
+        answers_of_all = self._answers
         while True:
             if self._stopping.is_set():
                 raise _Stopped
@@ -246,23 +295,25 @@ class Runner:
             except Refusal as refusal:
                 error = {"type": refusal.kind, "message": refusal.message, "retryable": refusal.retryable}
                 self.journal.write({**line, "status": "error", "error": error, "finished_at": now()})
-                tries += 1
                 if refusal.fatal:
-                    self._fatal = True
-                    self.stop(refusal.message[:2000])
+                    self._end(refusal.message[:2000])
                     raise _Stopped from None
                 if not refusal.retryable:
                     self.counts.failed += 1
-                    self._give_up_if_hopeless(refusal)
+                    self._failed(refusal, speaks_of_the_server=refusal.kind in NOT_THE_REQUEST)
                     return None
+                waits += 1
+                tries += not (refusal.kind in BUSY and self._answers > answers_of_all)
+                answers_of_all = self._answers
                 if tries > self.options.retries:
                     self.counts.put_off += 1
-                    self._give_up_if_hopeless(refusal)
+                    self._failed(refusal, speaks_of_the_server=True)
                     self.tell(self.counts)
                     raise _Stopped from None
-                await self._wait(tries, refusal.retry_after)
+                await self._wait(waits, refusal.retry_after)
                 continue
             self._answers += 1
+            self._in_a_row = 0
             read, readable = self.reading.read(item, answer)
             answered += 1
             settled = readable or answered >= self.reading.max_answers
@@ -283,7 +334,7 @@ class Runner:
                     "finished_at": now(),
                 }
             )
-            self.counts.tokens += int(answer.usage.get("completion_tokens") or 0)
+            self.counts.tokens += answer.completion_tokens
             self.counts.unread += not readable
             if settled:
                 self.counts.truncated += answer.truncated
@@ -291,68 +342,29 @@ class Runner:
                 self.tell(self.counts)
                 return answer.content
 
-    async def _wait(self, tries: int, asked: float | None) -> None:
-        """Longer each time; not all at the same moment; and not past a stop."""
+    async def _wait(self, waits: int, asked: float | None) -> None:
+        """Longer each time; not all at the same moment; as long as the server asks; and not past a stop."""
         options = self.options
-        seconds = min(options.longest_wait, options.first_wait * 2 ** (tries - 1)) * self._rng.uniform(0.5, 1)
+        seconds = min(options.longest_wait, options.first_wait * 2 ** min(waits - 1, 30))
+        seconds = max(seconds * self._rng.uniform(0.5, 1), min(asked or 0, options.longest_asked))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), max(seconds, asked or 0))
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _hopeless(self) -> bool:
-        return not self._answers and self.counts.failed + self.counts.put_off >= self.options.hopeless
-
-    def _give_up_if_hopeless(self, refusal: Refusal) -> None:
-        if self._hopeless():
-            self.stop(f"nothing but failures so far, the last one: {refusal.kind}: {refusal.message[:300]}")
+    def _failed(self, refusal: Refusal, *, speaks_of_the_server: bool) -> None:
+        """One more turn without an answer. Enough of them, and it is not the requests that are wrong."""
+        self._failures += 1
+        self._in_a_row += speaks_of_the_server
+        hopeless = self.options.hopeless
+        said = f"the last one: {refusal.kind}: {refusal.message[:300]}"
+        if self._failures >= hopeless and not self._answers:
+            self._end(f"nothing but failures so far, {said}")
+        elif self._in_a_row >= hopeless:
+            self._end(f"{self._in_a_row} failures in a row, {said}")
 
 
 async def _all(tasks: set[asyncio.Task[None]]) -> None:
     while tasks:
         await asyncio.wait(set(tasks))
-
-
-def turns_of(item: Item) -> dict[int, int]:
-    """Number of each turn to be answered, counting user turns from 1, and its place among the messages."""
-    users = [place for place, turn in enumerate(item.turns) if turn["role"] == "user"]
-    return {users.index(place) + 1: place for place in item.answered}
-
-
-def messages(item: Item, place: int, said: dict[int, str]) -> list[dict[str, str]]:
-    """What is sent: everything up to the turn at `place`, each answer behind its question, without what was thought before it."""
-    sent = [{"role": "system", "content": item.system}] if item.system else []
-    for at, turn in enumerate(item.turns[: place + 1]):
-        sent.append({"role": turn["role"], "content": turn["content"]})
-        if at in said:
-            sent.append({"role": "assistant", "content": said[at]})
-    return sent
-
-
-def request(manifest: Manifest, item: Item, asked: list[dict[str, str]], seed: int) -> dict[str, Any]:
-    """The body of a chat completion, every sampling field written out."""
-    body: dict[str, Any] = {
-        "model": served_name(manifest),
-        "messages": asked,
-        **manifest.sampling,
-        **item.params,
-        "seed": seed,
-    }
-    if not body.get("stop"):
-        body.pop("stop", None)
-    if manifest.chat_template:
-        body["chat_template"] = manifest.chat_template["text"]
-    if manifest.chat_template_kwargs:
-        body["chat_template_kwargs"] = manifest.chat_template_kwargs
-    for name in manifest.model.get("unsupported", ()):  # hosted servers refuse what only vLLM knows
-        body.pop(name, None)
-    return body
-
-
-def served_name(manifest: Manifest) -> str:
-    """The model's name in requests. An adapter has one of its own beside the model that it adapts."""
-    model = manifest.model
-    if model.get("lora"):
-        return str(model.get("served_name") or model["name"])
-    return str(model.get("served_name") or model.get("path") or model["name"])
 
 
 def check_items(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> int:
@@ -364,6 +376,12 @@ def check_items(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> int
         raise BundleError(f"{path}: {error.strerror}") from error
     if found != manifest.items_sha256:
         raise BundleError(f"{path}: is not the file that the manifest speaks of; copy the bundle again")
+    first = next(read_items(folder), None)
+    if first and item_key(manifest, first) != first.item_id:
+        raise BundleError(
+            f"{folder / MANIFEST}: does not say what it said when the items were written, so their keys are those of another job;"
+            " put the manifest back as it was, or prepare a new bundle"
+        )
     if shard == (1, 1):
         return manifest.n_turns
     return sum(len(item.answered) for item in read_items(folder, shard=shard))

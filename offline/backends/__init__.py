@@ -21,6 +21,11 @@ class Answer:
     """Of the prompt as the model saw it, where the server tells."""
 
     @property
+    def completion_tokens(self) -> int:
+        said = self.usage.get("completion_tokens")
+        return said if isinstance(said, int) else 0
+
+    @property
     def truncated(self) -> bool:
         return self.finish_reason == "length"
 
@@ -35,15 +40,12 @@ class Refusal(Exception):
         *,
         retryable: bool,
         retry_after: float | None = None,
-        unreachable: bool = False,
         fatal: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind, self.message, self.retryable = kind, message, retryable
         self.retry_after = retry_after
         """Seconds that the server asks us to wait."""
-        self.unreachable = unreachable
-        """Nobody was there: it says nothing about the request."""
         self.fatal = fatal
         """Nor will anybody be: the run ends."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 
 from offline.backends import Backend
 from offline.bundle import Manifest
+from offline.flags import from_zero, json_object, seconds
 
 NAMES = ("openai", "vllm", "batch-file")
 
@@ -31,20 +31,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--serve-restarts",
-        type=int,
+        type=from_zero,
         default=3,
         metavar="N",
         help="after a crash, so often at most (%(default)s)",
     )
     parser.add_argument(
         "--serve-patience",
-        type=float,
+        type=seconds,
         default=1800,
         metavar="SECONDS",
         help="until it is ready (%(default)s)",
     )
     parser.add_argument(
-        "--engine-options", type=json.loads, metavar="JSON", default={},
+        "--engine-options", type=json_object, metavar="JSON", default={},
         help='vllm: more options of the engine, as {"tensor_parallel_size": 4}',
     )  # fmt: skip
     parser.add_argument(

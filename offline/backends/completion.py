@@ -9,22 +9,39 @@ from offline.backends import Answer, Refusal
 
 
 def parse_answer(text: str | dict[str, Any]) -> Answer:
-    """A chat completion as an answer. Raises Refusal where it is none."""
+    """A chat completion as an answer. Raises Refusal where it is none, whatever it is."""
     try:
         said = json.loads(text) if isinstance(text, str) else text
         choice = said["choices"][0]
         message = choice["message"]
-        content = message.get("content")
-        reasoning = message.get("reasoning") or message.get("reasoning_content")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        content = _text(message.get("content"))
+        reasoning = _text(message.get("reasoning") or message.get("reasoning_content"))
+        refusal, finish = message.get("refusal"), choice.get("finish_reason")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise Refusal("bad_answer", f"not a chat completion: {str(text)[:200]}", retryable=True) from error
-    if message.get("refusal") and not content:
-        raise Refusal("refused", str(message["refusal"])[:500], retryable=False)
+    if refusal and not content:
+        raise Refusal("refused", str(refusal)[:500], retryable=False)
+    usage = said.get("usage")
     return Answer(
-        content=content or "",
-        finish_reason=choice.get("finish_reason"),
-        reasoning=reasoning,
-        usage=said.get("usage") or {},
-        served_model=said.get("model"),
-        system_fingerprint=said.get("system_fingerprint"),
+        content=content,
+        finish_reason=finish if isinstance(finish, str) else None,
+        reasoning=reasoning or None,
+        usage=usage if isinstance(usage, dict) else {},
+        served_model=_name(said.get("model")),
+        system_fingerprint=_name(said.get("system_fingerprint")),
     )
+
+
+def _text(said: Any) -> str:
+    """A text, or parts of one, as some servers send it. Raises TypeError, KeyError."""
+    if said is None:
+        return ""
+    if isinstance(said, list):
+        return "".join(_text(part["text"]) for part in said)
+    if not isinstance(said, str):
+        raise TypeError("not a text")
+    return said
+
+
+def _name(said: Any) -> str | None:
+    return said if isinstance(said, str) else None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
+import secrets
+import weakref
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
-from time import time
+from time import monotonic, time
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from offline.backends import Answer, Refusal
 from offline.backends.completion import parse_answer
@@ -19,6 +23,17 @@ from offline.bundle import sha256
 from offline.journal import as_json
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
+DOWN = 10.0  # seconds that a server which could not be reached is passed over, while there are others
+
+
+class _Reply(aiohttp.ClientResponse):
+    """Knows which connection it came through."""
+
+    through: asyncio.Transport | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        self.through = connection.transport
+        return await super().start(connection)
 
 
 class OpenAIBackend:
@@ -33,6 +48,12 @@ class OpenAIBackend:
                 raise ValueError(f"{url}: a base address begins with http:// or https://")
         self._key, self._in_flight, self._timeout = api_key, in_flight, timeout
         self._turn = itertools.cycle(range(len(self.urls)))
+        self._down_until = [0.0] * len(self.urls)
+        self._name, self._number = f"hyotei-{secrets.token_hex(6)}", itertools.count(1)
+        self._last: weakref.WeakKeyDictionary[asyncio.Transport, str] = weakref.WeakKeyDictionary()
+        """By connection: the identifier of the last answer that came through it."""
+        self._identifiers: set[str] = set()
+        """Two of them, once there are two: some servers give all answers the same one."""
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> None:
@@ -42,6 +63,7 @@ class OpenAIBackend:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=30),
             json_serialize=as_json,
+            response_class=_Reply,
             # A proxy of the cluster's is not asked for what is on this very machine.
             trust_env=any(
                 urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1") for url in self.urls
@@ -98,19 +120,57 @@ class OpenAIBackend:
 
     async def answer(self, body: dict[str, Any]) -> Answer:
         assert self._session, "start() comes first"
-        url = self.urls[next(self._turn)]
-        try:
-            async with self._session.post(f"{url}/chat/completions", json=body) as reply:
-                text = await reply.text(errors="replace")
-                if reply.status != 200:
-                    raise _refusal(reply.status, text, reply.headers.get("Retry-After"))
-        except TimeoutError as error:
-            raise Refusal("timeout", f"no answer within {self._timeout:g} s", retryable=True) from error
-        except aiohttp.ClientConnectorError as error:
-            raise Refusal("connection", str(error), retryable=True, unreachable=True) from error
-        except aiohttp.ClientError as error:
-            raise Refusal("connection", f"{type(error).__name__}: {error}", retryable=True) from error
-        return parse_answer(text)
+        name = f"{self._name}-{next(self._number)}-"
+        for left in reversed(range(len(self.urls))):
+            at = self._next()
+            try:
+                async with self._session.post(
+                    f"{self.urls[at]}/chat/completions", json=body, headers={"X-Request-Id": name}
+                ) as reply:
+                    text = await reply.text(errors="replace")
+                    if reply.status != 200:
+                        raise _refusal(reply.status, text, reply.headers.get("Retry-After"))
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                # Nobody was there, which says nothing about the request: the next server may take it.
+                self._down_until[at] = monotonic() + DOWN
+                if left and min(self._down_until) <= monotonic():
+                    continue
+                raise Refusal("connection", str(error), retryable=True) from error
+            except TimeoutError as error:
+                raise Refusal("timeout", f"no answer within {self._timeout:g} s", retryable=True) from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise Refusal("connection", f"{type(error).__name__}: {error}", retryable=True) from error
+            assert isinstance(reply, _Reply)
+            try:
+                said = json.loads(text)
+            except (ValueError, RecursionError):
+                return parse_answer(text)  # which says that it is none
+            self._check_whose(said, name, reply.through)
+            return parse_answer(said)
+        raise AssertionError("a request is answered or refused")
+
+    def _next(self) -> int:
+        """The server whose turn it is; one that is down only if all are."""
+        first, n, now = next(self._turn), len(self.urls), monotonic()
+        order = [(first + step) % n for step in range(n)]
+        return next((at for at in order if self._down_until[at] <= now), first)
+
+    def _check_whose(self, said: Any, name: str, through: asyncio.Transport | None) -> None:
+        """An answer that was sent twice would be taken for the answer to whatever went out next on its connection.
+
+        vLLM puts the name of the request into the answer's identifier; nearly everywhere else, no two answers have the same
+        one. Raises Refusal; the connection is closed, since what comes through it would be one answer behind from here on.
+        """
+        found = said.get("id") if isinstance(said, dict) else None
+        if not isinstance(found, str) or not found or through is None:
+            return
+        if len(self._identifiers) < 2:
+            self._identifiers.add(found)
+        again = len(self._identifiers) > 1 and self._last.get(through) == found
+        if name not in found if self._name in found else again:
+            through.abort()
+            raise Refusal("mixed_up", "this is the answer to another request", retryable=True)
+        self._last[through] = found
 
 
 def _refusal(status: int, text: str, retry_after: str | None) -> Refusal:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.bundle import Manifest
-from offline.runner import served_name
+from offline.conversation import served_name
 
 CHAT_TEMPLATE = "chat_template.jinja"
 

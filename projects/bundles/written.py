@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from offline.bundle import ITEMS, MANIFEST, BundleError, Item, Manifest, read_items, seed_of, write_bundle
-from offline.runner import messages, request, turns_of
+from offline.conversation import messages, request, turns_of
 from projects.bundles.errors import NotPrepared
 
 #: Lets a caller watch rows go by: given their name, how many there are and the rows.

@@ -98,7 +98,7 @@ class FakeServer:
         content = answer_to(body)
         return web.json_response(
             {
-                "id": "chatcmpl-x", "model": body["model"], "system_fingerprint": "fake-1",
+                "id": "chatcmpl-" + request.headers.get("X-Request-Id", str(len(self.asked))), "model": body["model"], "system_fingerprint": "fake-1",
                 "choices": [{"index": 0, "finish_reason": "length" if body["messages"][-1]["content"].startswith("長い") else "stop",
                              "message": {"role": "assistant", "content": content, "reasoning": "考え"}}],
                 "usage": {"prompt_tokens": 3, "completion_tokens": len(content)},

@@ -57,9 +57,8 @@ def test_keeping_little_loses_nothing(lines, retry_errors):
     kept = AllDone()
     for offset, line in enumerate(lines):
         kept.take(offset, line, retry_errors=retry_errors)
-    assert kept.pop(ITEM) == plainly(lines, retry_errors)
-    assert kept.pop(ITEM) == kept.pop(OTHER) == Done()
-    assert len(kept) == 0
+    assert kept.of(ITEM, (1, 2, 3)) == plainly(lines, retry_errors)
+    assert kept.of(OTHER, (1, 2, 3)) == Done()
 
 
 def test_what_is_written_is_read_again_with_its_place(tmp_path):
@@ -67,8 +66,8 @@ def test_what_is_written_is_read_again_with_its_place(tmp_path):
         for line in (ok(), ok(turn=2), error(item=OTHER, retryable=False), ok(item=OTHER, attempt=1)):
             journal.write(line)
         done = read_done(journal.path)
-        assert journal.read_at(done.pop(ITEM).settled[2])["turn"] == 2
-        assert done.pop(OTHER).failed == set()
+        assert journal.read_at(done.of(ITEM, (1, 2, 3)).settled[2])["turn"] == 2
+        assert done.of(OTHER, (1,)).failed == set()
 
 
 def test_half_a_character_and_a_nul_are_kept(tmp_path):
