@@ -72,7 +72,7 @@ class _JsonTable(Table):
             reason = say(_("This is %(found)s; each row is an object in curly brackets."), found=_kind(found))
             problems.add(Problem(reason, self.place(line)))
             return None
-        if _TO_CLEAN.search(text):
+        if ("\\u" in text or "\x00" in text) and _TO_CLEAN.search(text):
             try:
                 found = self._cleaned(line, found, problems)
             except RecursionError as bad:
