@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from django.utils.safestring import SafeString
+
 from projects.models import Item
 
 
@@ -14,6 +16,8 @@ class Turn(NamedTuple):
     text: str
     by_model: bool = False
     """Whether it comes from the response that is rated, not from the prompt."""
+    html: SafeString | None = None
+    """The text rendered, where that was done beforehand."""
 
 
 class Conversation(NamedTuple):
@@ -29,10 +33,10 @@ class Conversation(NamedTuple):
         return sum(len(turn.text) + 40 * turn.text.count("\n") for turn in self.earlier) <= 700
 
 
-def conversation(item: Item) -> Conversation:
-    """What had been said before, what was asked, and the answer that is rated."""
+def conversation(item: Item, *, html: SafeString | None = None) -> Conversation:
+    """What had been said before, what was asked, and the answer that is rated: its `html`, if it is at hand."""
     talk = put_together(item.prompt.turns, item.response.turns, item.turn)
-    return talk._replace(cut_off=item.turn in item.response.truncated)
+    return talk._replace(answer=talk.answer._replace(html=html), cut_off=item.turn in item.response.truncated)
 
 
 def put_together(asked: Sequence[dict[str, Any]], answered: Sequence[str], turn: int) -> Conversation:

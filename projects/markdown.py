@@ -99,20 +99,31 @@ def render(text: str, *, lang: str | None = None) -> SafeString:
 
     Without `lang`, the language is told from the script the text is written in.
     """
+    html = _html(text)
+    return _framed(_plain(text) if html is None else html, lang or language_of(text))
+
+
+def render_for_keeping(text: str) -> SafeString | None:
+    """What `render` gives, or None where it shows the text as it is: that may be for the machine's being busy."""
+    html = _html(text)
+    return None if html is None else _framed(html, language_of(text))
+
+
+def _framed(html: str, lang: str) -> SafeString:
+    return mark_safe(f'<div class="md" lang="{escape(lang)}">{html}</div>')  # noqa: S308  cleaned or escaped
+
+
+def _html(text: str) -> str | None:
     try:
         if len(text) <= _LONGEST_CACHED:
-            html = _rendered_before(text)
-        elif len(text) <= LONGEST:
-            html = _rendered(text)
-        else:
-            html = _plain(text)
+            return _rendered_before(text)
+        if len(text) <= LONGEST:
+            return _rendered(text)
     except (_Refused, RecursionError) as problem:
         log.warning("a text of %d characters is shown as it is: %r", len(text), problem)
-        html = _plain(text)
     except Exception:
         log.exception("a text of %d characters could not be rendered", len(text))
-        html = _plain(text)
-    return mark_safe(f'<div class="md" lang="{escape(lang or language_of(text))}">{html}</div>')  # noqa: S308  cleaned above
+    return None
 
 
 def excerpt(text: str, length: int) -> str:

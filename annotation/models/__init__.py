@@ -2,6 +2,7 @@
 
 from annotation.models.assignment import Assignment, LapsedSeat, Sweep
 from annotation.models.batch import Batch, BatchRater
+from annotation.models.rendering import Rendering
 from annotation.models.score import NAReason, Score, ScoreHistory, Submission
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "BatchRater",
     "LapsedSeat",
     "NAReason",
+    "Rendering",
     "Score",
     "ScoreHistory",
     "Submission",

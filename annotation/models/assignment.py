@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Random
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models.batch import Batch, Purpose
@@ -116,6 +117,9 @@ class Assignment(models.Model):
     )
 
     objects = AssignmentQuerySet.as_manager()
+
+    answer_html: SafeString | None = None
+    """The response that is rated, if it was rendered beforehand and is at hand (`annotation.services.cards`)."""
 
     class Meta:
         ordering = ["id"]

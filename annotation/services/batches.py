@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from annotation.models import Batch, BatchRater
 from annotation.models.batch import Purpose
 from annotation.services import errors
+from annotation.tasks import render_soon
 from projects.models import Item, LanguageModel, Member, Project, User
 from stats.design import balanced_assignment, side_by_side_assignment
 
@@ -265,6 +266,7 @@ def make_batch(
     BatchRater.objects.bulk_create(BatchRater(batch=batch, rater=member) for member in raters.named)
     plan = _plan(batch, items, members, side_by_side) if filling == Batch.Filling.PLANNED else None
     _make_seats(batch, items, plan, progress)
+    transaction.on_commit(render_soon, robust=True)
     return batch
 
 

@@ -11,19 +11,27 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Model
+from django.utils.safestring import mark_safe
 
 from annotation.models import Assignment, Batch
+from annotation.rendering import VERSION
 from annotation.services.rubric import rubric_of
 from projects.models import Item, Member, Prompt, Response
 
-JOINED = """
+JOINED = f"""
     annotation_batch b, projects_item i
     JOIN projects_prompt p ON p.id = i.prompt_id
     JOIN projects_response r ON r.id = i.response_id
+    LEFT JOIN annotation_rendering h ON h.response_id = i.response_id AND h.turn = i.turn AND h.version = '{VERSION}'
+        AND h.digest = sha256(convert_to(r.turns[i.turn], 'UTF8'))
 """
 JOINS = "b.id = a.batch_id AND i.id = a.item_id"
-# What no page of a rater shows is fetched when somebody asks for it: it may be large.
-_LEFT_OUT = {"metadata", "generation"}
+# What no page of a rater shows is fetched when somebody asks for it: it may be large, and takes time to read.
+_LEFT_OUT = {
+    "metadata", "generation", "model", "sample", "source", "category", "tags", "options", "answer", "created_at",
+    "selection", "due_on", "closed_at", "created_by", "open_to", "group", "raters_per_item",
+    "withdrawn_at", "withdrawn_by", "skip_reason", "position", "emptied_at", "codes",
+}  # fmt: skip
 
 
 class _Part(NamedTuple):
@@ -61,7 +69,7 @@ def _parts() -> tuple[_Part, ...]:
 @cache
 def columns() -> str:
     """What a statement that joins `JOINED` selects or returns."""
-    return ", ".join(part.columns for part in _parts())
+    return ", ".join([*(part.columns for part in _parts()), "h.html"])
 
 
 def card(row: Sequence[Any], *, rater: Member) -> Assignment:
@@ -77,5 +85,7 @@ def card(row: Sequence[Any], *, rater: Member) -> Assignment:
     batch.project, batch.rubric = rater.project, rubric_of(batch.rubric_id)
     item.project, item.prompt, item.response = rater.project, prompt, response
     response.prompt = prompt
+    if html := row[start]:
+        seat.answer_html = mark_safe(html)  # noqa: S308  cleaned when it was made
     assigned: Assignment = seat
     return assigned

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from annotation.conversation import conversation
+from annotation.conversation import Conversation, Turn, conversation
 from annotation.forms import RatingForm
 from annotation.models import Assignment, Batch
 from annotation.own_progress import Mine, mine
 from annotation.scales import Answered, render_guide, render_scales
+from projects.markdown import render as markdown
 from projects.models import Member
 
 PAGE = "annotation/rate.html"
@@ -94,12 +96,23 @@ def _of_item(member: Member, seat: Assignment, progress: Mine) -> dict[str, Any]
 
 def _conversation(member: Member, seat: Assignment) -> SafeString:
     prompt = seat.item.prompt
-    context = {
-        "talk": conversation(seat.item),
-        "reference": prompt.reference if member.project.raters_see_reference else "",
-        "checklist": prompt.checklist if member.project.raters_see_checklist else [],
-    }
+    talk = conversation(seat.item, html=seat.answer_html)
+    reference = prompt.reference if member.project.raters_see_reference else ""
+    checklist = prompt.checklist if member.project.raters_see_checklist else []
+    if talk.answer.html and not (talk.earlier or reference or checklist):
+        before, between, after = _plain_conversation(get_language(), talk.cut_off)
+        return mark_safe(before + markdown(talk.question.text) + between + talk.answer.html + after)  # noqa: S308
+    context = {"talk": talk, "reference": reference, "checklist": checklist}
     return render_to_string("annotation/_conversation.html", context)
+
+
+@lru_cache(maxsize=20)
+def _plain_conversation(language: str, cut_off: bool) -> list[str]:
+    """What stands before, between and after a question and an answer with nothing else around them."""
+    mark = _Marks.word("text")
+    question, answer = (Turn(role, mark, html=mark_safe(mark)) for role in ("user", "assistant"))  # noqa: S308
+    context = {"talk": Conversation([], question, answer, cut_off), "reference": "", "checklist": []}
+    return render_to_string("annotation/_conversation.html", context).split(mark)
 
 
 def _of_form(seat: Assignment, typed: Typed | None) -> dict[str, Any]:
