@@ -15,6 +15,7 @@ from exports.comparison.axis import AxisComparison
 from exports.comparison.between import LEVEL_KEYS, AxisBetween
 from exports.comparison.cautions import cautions
 from exports.comparison.project import JudgeComparison, ProjectComparison
+from exports.comparison.verdicts.as_json import pairs_as_json, wildbench_as_json
 from stats.estimate import Estimate, Undefined
 from stats.judges.alt_test import AltTest
 from stats.judges.levels import Level
@@ -55,6 +56,8 @@ def _judge(of: JudgeComparison) -> dict[str, Any]:
             for run in of.judge.runs
         ],
         "axes": [_axis(axis) for axis in of.axes],
+        "verdicts": [pairs_as_json(one, plain, _ranking) for one in of.verdicts],
+        "wildbench": None if of.wildbench is None else wildbench_as_json(of.wildbench, plain),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from exports.comparison.reading import Asked, JudgedAxis
 from projects.models import Axis
 from stats.agreement.intervals import Interval
-from stats.arrays import Floats
+from stats.arrays import Floats, Ints
 from stats.estimate import Estimate, Reason, Result, Undefined
 from stats.judges.alt_test import AltTest
 from stats.judges.bias import LengthBias, length_bias
@@ -95,7 +95,7 @@ def compare_on_axis(
         judged=judged,
         grid=grid,
         asked=asked,
-        failure_rate=_failure_rate(grid, asked, interval, rng),
+        failure_rate=failure_rate(asked, grid.prompt, interval, rng),
         repeats=_repeats(grid),
         means=_means(judged.models, shared, interval, rng),
         panel=judge_panel(grid, interval=interval, rng=rng),
@@ -135,7 +135,8 @@ def _not_ordered(value: Any) -> Any:
     return value
 
 
-def _failure_rate(grid: Grid, asked: Asked, interval: Interval, rng: np.random.Generator) -> Result:
+def failure_rate(asked: Asked, prompt: Ints, interval: Interval, rng: np.random.Generator) -> Result:
+    """Share of attempts in vain; `prompt`: of each row of `asked`."""
     tried = asked.asked > 0
     if not tried.any():
         return Undefined(Reason.NO_SCORES)
@@ -144,7 +145,7 @@ def _failure_rate(grid: Grid, asked: Asked, interval: Interval, rng: np.random.G
         return ((weights @ asked.failed[tried]) / (weights @ asked.asked[tried]))[:, None]
 
     one = FigureSet(("rate",), rate, (asked.n,), (Reason.NO_SCORES,), bounds=(0, 1))
-    return measure([one], grid.prompt[tried], interval=interval, rng=rng)["rate"]
+    return measure([one], prompt[tried], interval=interval, rng=rng)["rate"]
 
 
 def _repeats(grid: Grid) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,6 +11,7 @@ from annotation.agreement.words import REASONS
 from exports.comparison.axis import AxisComparison
 from exports.comparison.plots import AxisPlot, CurvePoint, Mean, comparison_spec
 from exports.comparison.project import ProjectComparison
+from exports.comparison.verdicts.figures import PairComparison
 from stats.estimate import Estimate, Result, Undefined
 
 
@@ -17,8 +19,10 @@ def picture(found: ProjectComparison) -> dict[str, Any]:
     """Each axis with the means of people and of all judges, and the curves of the alternative annotator test."""
     people = _("people")
     judges = [of.judge.name for of in found.judges]
-    places = range(len(found.judges[0].axes)) if found.judges else range(0)
-    axes = [_axis(people, {of.judge.name: of.axes[place] for of in found.judges}) for place in places]
+    scoring = [of for of in found.judges if of.axes]
+    places = range(len(scoring[0].axes)) if scoring else range(0)
+    axes = [_axis(people, {of.judge.name: of.axes[place] for of in scoring}) for place in places]
+    axes += _win_rates(people, found)
     words = {
         "title": _("Judges beside people: %(project)s") % {"project": found.project.slug},
         "description": _(
@@ -56,6 +60,34 @@ def _axis(people: str, by_judge: dict[str, AxisComparison]) -> AxisPlot:
         if isinstance(rate, Undefined)
         else "",
     )
+
+
+def _win_rates(people: str, found: ProjectComparison) -> Iterator[AxisPlot]:
+    """By what the judges compared in; people's beside them where their scores are on one axis alone."""
+    by_axis: dict[str, list[tuple[str, PairComparison]]] = {}
+    for of in found.judges:
+        for one in of.verdicts:
+            by_axis.setdefault(one.pairs.axis, []).append((of.judge.name, one))
+    for axis, judges in by_axis.items():
+        means = [
+            _mean(rates.model, name, rates.rates.adjusted) for name, one in judges for rates in one.models
+        ]
+        first = judges[0][1]
+        if len(first.people) == 1:
+            names = first.pairs.models
+            means += [
+                _mean(model, people, one.human)
+                for model, one in zip(names, first.people[0].found.models, strict=True)
+            ]
+        title = _("Win rates: %(axis)s") % {"axis": axis} if axis else _("Win rates")
+        yield AxisPlot(
+            title=title,
+            low=0.0,
+            high=1.0,
+            means=[mean for mean in means if mean is not None],
+            curve=[],
+            label=_("win rate and its interval"),
+        )
 
 
 def _mean(model: str, who: str, figure: Result) -> Mean | None:

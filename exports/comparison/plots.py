@@ -50,6 +50,8 @@ class AxisPlot:
     curve: Sequence[CurvePoint]
     no_curve: str = ""
     """Why there is no curve, where there is none."""
+    label: str = ""
+    """Of the means, where they are none of scores."""
 
 
 def comparison_spec(
@@ -102,7 +104,7 @@ def _means(axis: AxisPlot, who: Sequence[str], words: Mapping[str, str], colour:
     )
     offset = alt.YOffset("who:N", sort=list(who))
     scale = alt.Scale(domain=[axis.low, axis.high], nice=False, zero=False)
-    x, low = (alt.X(f"{name}:Q", title=words["mean"], scale=scale) for name in ("mean", "low"))
+    x, low = (alt.X(f"{name}:Q", title=axis.label or words["mean"], scale=scale) for name in ("mean", "low"))
     tooltip = [
         "model:N",
         "who:N",

@@ -15,6 +15,9 @@ from annotation.models.batch import Purpose
 from exports.comparison.axis import AxisComparison, compare_on_axis
 from exports.comparison.between import AxisBetween, compare_judges_on_axis
 from exports.comparison.reading import Judge, JudgedAxis, read
+from exports.comparison.verdicts.figures import PairComparison, compare_pairs
+from exports.comparison.verdicts.wildbench import K, WildBench, wildbench
+from exports.models import JudgeScore, JudgeVerdict
 from projects.models import Axis, Project
 from stats.agreement.intervals import Interval
 from stats.judges.alt_test import AltTest, Scoring, Setting, alt_tests
@@ -30,6 +33,10 @@ class JudgeComparison:
 
     judge: Judge
     axes: tuple[AxisComparison, ...]
+    """Empty where the judge has given verdicts on pairs and no scores."""
+    verdicts: tuple[PairComparison, ...] = ()
+    """On pairs, by the axis that the judge compared on."""
+    wildbench: WildBench | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ def compare(
     axes: Sequence[str] = (),
     own: Sequence[str] = (),
     baseline: str = "",
+    margin: float = 0.0,
+    k: float = K,
     adjust: bool = False,
     setting: Setting | None = None,
     interval: Interval = CLUSTER_BOOTSTRAP,
@@ -64,19 +73,25 @@ def compare(
     """All that `stats.judges` says of these judges, with intervals over prompts.
 
     Counted are people's independent ratings of the design, as for agreement. `axes`: keys, all by default. `own`:
-    names of the models of the judges' own family. `baseline`: the model that the others are set against.
+    names of the models of the judges' own family. `baseline`: the model that the others are set against. `margin`: of people's ties, beside verdicts on pairs. `k`: of WildBench's
+    length rule.
     `adjust`: take the severity of raters out of people's means. The same `seed` gives the same figures again. Chance hangs on the axis
     alone: all judges are seen on the same resamples, and leaving an axis or a judge out does not move the others.
     """
     purpose = (
         Purpose.CALIBRATION if batch is not None and batch.purpose == Purpose.CALIBRATION else Purpose.MAIN
     )
-    judged = read(project=project, judges=judges, batch=batch, purpose=purpose, axes=axes, adjust=adjust)
+    scoring = [judge for judge in judges if _scores(judge)]
+    judged = (
+        read(project=project, judges=scoring, batch=batch, purpose=purpose, axes=axes, adjust=adjust)
+        if scoring
+        else []
+    )
     tell = progress or _quiet
-    steps = len(judges) * len(judged) + (len(judged) if len(judges) > 1 else 0)
+    steps = len(scoring) * len(judged) + len(judges) + (len(judged) if len(scoring) > 1 else 0)
     done = 0
-    found = []
-    for number, judge in enumerate(judges):
+    found: dict[Judge, tuple[AxisComparison, ...]] = {}
+    for number, judge in enumerate(scoring):
         tests = _alt_tests(judged, number, setting or Setting(), interval, seed)
         compared = []
         for place, axis in enumerate(judged):
@@ -93,15 +108,36 @@ def compare(
                 )
             )
             done += 1
-        found.append(JudgeComparison(judge, tuple(compared)))
+        found[judge] = tuple(compared)
+    compared_judges = []
+    for judge in judges:
+        tell(done, steps, judge.name)
+        chance = np.random.default_rng([seed, zlib.crc32(b"verdicts on pairs")])
+        verdicts = compare_pairs(
+            project=project,
+            judge=judge,
+            batch=batch,
+            purpose=purpose,
+            axes=axes,
+            baseline=baseline,
+            margin=margin,
+            adjust=adjust,
+            interval=interval,
+            rng=chance,
+        )
+        wild = wildbench(
+            project=project, judge=judge, axes=axes, baseline=baseline, k=k, interval=interval, rng=chance
+        )
+        compared_judges.append(JudgeComparison(judge, found.get(judge, ()), verdicts, wild))
+        done += 1
     between = []
     ordered = [axis for axis in judged if axis.axis.kind != Axis.Kind.NOMINAL]
-    for axis in ordered if len(judges) > 1 else ():
+    for axis in ordered if len(scoring) > 1 else ():
         tell(done, steps, axis.axis.key)
         between.append(
             compare_judges_on_axis(
                 axis,
-                [judge.name for judge in judges],
+                [judge.name for judge in scoring],
                 setting=setting,
                 interval=interval,
                 rng=_stream(seed, axis),
@@ -116,9 +152,16 @@ def compare(
         interval=interval,
         seed=seed,
         computed_at=timezone.now(),
-        judges=tuple(found),
+        judges=tuple(compared_judges),
         between=tuple(between),
     )
+
+
+def _scores(judge: Judge) -> bool:
+    """Whether there is anything to say of its scores: one that only compares pairs has none, and is not told so axis by axis."""
+    runs = [run.pk for run in judge.runs]
+    scored = JudgeScore.objects.filter(run__in=runs).exists()
+    return scored or not JudgeVerdict.objects.filter(run__in=runs).exists()
 
 
 def _alt_tests(

@@ -15,6 +15,7 @@ from exports.comparison.between import AxisBetween
 from exports.comparison.cautions import cautions
 from exports.comparison.lines import Section, aligned, heading
 from exports.comparison.project import JudgeComparison, ProjectComparison
+from exports.comparison.verdicts.text import pairs_as_text, wildbench_as_text
 from exports.models import Failure
 from stats.estimate import Estimate, Undefined
 from stats.judges.alt_test import CROWD, EXPERTS, SKILLED
@@ -60,11 +61,17 @@ def _judge(of: JudgeComparison) -> Iterator[str]:
     if prompts:
         title += " · " + _("prompt %(prompts)s") % {"prompts": ", ".join(_short(one) for one in prompts)}
     yield from heading(title, "=")
-    if not of.axes:
+    if not of.axes and not of.verdicts:
         yield _("Neither people nor this judge scored anything here.")
     for axis in of.axes:
         yield ""
         yield from _axis(axis)
+    for pairs in of.verdicts:
+        yield ""
+        yield from pairs_as_text(pairs)
+    if of.wildbench is not None:
+        yield ""
+        yield from wildbench_as_text(of.wildbench)
 
 
 def _short(text: str, longest: int = 40) -> str:

@@ -375,7 +375,7 @@ def test_prompts_of_one_judge_that_overlap_must_be_told_apart(study):
     study.run(prompt="v2", prompt_sha256="b" * 64, scores=6 - study.judge)
 
     assert refused("gpt") == (
-        "“gpt” scored the same responses with several prompts; name one of “gpt@aaaaaaaa”, “gpt@bbbbbbbb”."
+        "“gpt” judged the same responses with several prompts; name one of “gpt@aaaaaaaa”, “gpt@bbbbbbbb”."
     )
     assert compared("gpt@v1")["runs"][0]["run"] == str(one)
     assert compared(str(one))["axes"] == compared("gpt@v1")["axes"]

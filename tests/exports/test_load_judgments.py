@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exports.comparison.verdicts.reading import read_pairs
 from exports.models import JudgeRun, JudgeScore, JudgeVerdict
-from exports.verdicts import read_verdicts
 from offline.bundle import SAMPLING, SEED_RULE, Manifest, make_item, sha256, write_bundle
 from projects.loading import NotLoaded, Options, load
 from stats.ranking.win_rates import against
@@ -151,7 +151,7 @@ def test_pairs_of_fast_chat_are_verdicts_in_both_orders(project, tmp_path):
     assert load(project=project, files=[file]).adds_nothing
     assert "known as another" in changed(project, file, pair(g1_winner="model_2"))
 
-    found = read_verdicts(JudgeRun.objects.filter(project=project))
+    [found] = read_pairs(project, [run.pk for run in JudgeRun.objects.filter(project=project)])
     assert found.models == ("base", "m1")
     [rates] = against(found.verdicts, 0, rng=np.random.default_rng(1)).values()
     assert (rates.wins, rates.losses, rates.ties, rates.failed) == (1, 0, 1, 1)

@@ -5,16 +5,15 @@ Prompts and answers are loaded from the folder as it is; the verdicts find their
 
 import json
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import pytest
+from django.core.management import call_command
 
 from exports.models import JudgeRun, JudgeVerdict
-from exports.verdicts import read_verdicts
 from projects.loading import load
 from projects.models import Project, Response
-from stats.ranking.win_rates import against
 from tests.factories import create_project
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ja-vicuna-qa"
@@ -118,17 +117,45 @@ def test_verdicts_load_as_they_are_and_give_every_figure_of_the_reference(projec
         first["g2_judgment"].strip(),
     )  # shown first in the second game, and better
 
-    found = read_verdicts(JudgeRun.objects.filter(project=project))
-    rates = against(found.verdicts, found.models.index(BASELINE), rng=np.random.default_rng(1))
-    assert {found.models[model] for model in rates} == set(reference)
-    for model, rate in rates.items():
-        expected = reference[found.models[model]]
-        assert rate.wins + rate.losses + rate.ties == expected["questions"]
-        assert (rate.wins, rate.losses, rate.ties, rate.failed) == (
+    out = StringIO()
+    call_command("compare", "vicuna", judge=["gpt-4"], json=True, replicates=200, stdout=out)
+    said = json.loads(out.getvalue())
+    assert said["axes"] == []  # it gave no scores
+    [pairs] = said["verdicts"]
+    assert (pairs["n_verdicts"], pairs["n_pairs"], pairs["n_complete"], pairs["n_one_order"]) == (
+        960,
+        480,
+        480,
+        0,
+    )
+    assert (pairs["n_prompts"], pairs["n_models"], pairs["baseline"]) == (80, 7, BASELINE)
+    assert pairs["failures"] == pairs["failures"] | {
+        "api_error": 0,
+        "unparsed": 0,
+        "refused": 0,
+        "asked": 960,
+    }
+    rates = {one["model"]: one for one in pairs["models"] if one["model"] != BASELINE}
+    assert set(rates) == set(reference)
+    for model, expected in reference.items():
+        rate = rates[model]
+        assert rate["wins"] + rate["losses"] + rate["ties"] == expected["questions"]
+        assert (rate["wins"], rate["losses"], rate["ties"], rate["incomplete"]) == (
             expected["win"],
             expected["loss"],
             expected["tie_or_inconsistent"],
             0,
         )
-        assert round(rate.adjusted.value, 4) == expected["adjusted_win_rate"]
-        assert round(rate.order_consistency.value, 4) == expected["order_consistency"]
+        assert round(rate["adjusted_win_rate"]["value"], 4) == expected["adjusted_win_rate"]
+        assert round(rate["order_consistency"]["value"], 4) == expected["order_consistency"]
+        assert (
+            rate["adjusted_win_rate"]["low"]
+            < expected["adjusted_win_rate"]
+            < rate["adjusted_win_rate"]["high"]
+        )
+    best = max(pairs["bradley_terry"]["strengths"].items(), key=lambda one: one[1]["value"])[0]
+    assert best == "cyberagent--calm2-7b-chat"
+    assert pairs["people"] == []  # nobody rated here
+    out = StringIO()
+    call_command("compare", "vicuna", judge=["gpt-4"], baseline=BASELINE, replicates=200, stdout=out)
+    assert "cyberagent--calm2-7b-chat: 56 won, 12 lost, 12 tied or contradictory" in out.getvalue()

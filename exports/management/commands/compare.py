@@ -17,9 +17,11 @@ from exports.comparison.picture import picture
 from exports.comparison.project import ProjectComparison, compare
 from exports.comparison.reading import Judge
 from exports.comparison.text import as_text
+from exports.comparison.verdicts.wildbench import K
 from projects.models import Axis, Project
 from stats.agreement.intervals import Interval, Method
 from stats.judges.alt_test import SKILLED, Few, Setting
+from stats.ranking.wildbench import OFF
 
 FEWEST = 1000
 """Resamples below which nobody goes unasked."""
@@ -35,7 +37,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME",
-            help="a judge whose scores were loaded, or NAME@PROMPT; several are compared with each other",
+            help="a judge whose scores or verdicts were loaded, or NAME@PROMPT; several are compared with each other",
         )
         parser.add_argument("--json", action="store_true", help="JSON (docs/methods.md) instead of text")
         parser.add_argument(
@@ -57,7 +59,25 @@ class Command(BaseCommand):
             help="models of the judge’s own family: does it prefer them?",
         )
         parser.add_argument(
-            "--baseline", default="", metavar="MODEL", help="win rates against this model, length taken out"
+            "--baseline",
+            default="",
+            metavar="MODEL",
+            help="win rates against this model: by scores, length taken out, and by verdicts on pairs",
+        )
+        parser.add_argument(
+            "--margin",
+            type=float,
+            default=0.0,
+            metavar="POINTS",
+            help="beside verdicts on pairs: people’s means no further apart than this are a tie (default: 0)",
+        )
+        parser.add_argument(
+            "--wildbench-k",
+            type=float,
+            default=K,
+            metavar="CHARACTERS",
+            help="of WB-Reward: a slight winner that is longer by more than this has only tied; -1: no such rule "
+            "(default: %(default)g)",
         )
         parser.add_argument(
             "--adjust-severity", action="store_true", help="take raters’ severity out of people’s means"
@@ -98,6 +118,10 @@ class Command(BaseCommand):
         baseline: str = options["baseline"]
         self._check_names(study, options["axis"], [*options["own_family"], *([baseline] if baseline else [])])
         interval, setting = self._interval(options), self._setting(options)
+        if not options["margin"] >= 0:
+            raise CommandError("--margin: 0 or more points.")
+        if not (options["wildbench_k"] >= 0 or options["wildbench_k"] == OFF):
+            raise CommandError("--wildbench-k: 0 or more characters, or -1 for none.")
         judges = [self._judge(study, name) for name in dict.fromkeys(names)]
         if not judges:
             raise CommandError(f"Name a judge with --judge; {self._known(study)}")
@@ -121,6 +145,8 @@ class Command(BaseCommand):
                     axes=options["axis"],
                     own=options["own_family"],
                     baseline=baseline,
+                    margin=options["margin"],
+                    k=options["wildbench_k"],
                     adjust=options["adjust_severity"],
                     setting=setting,
                     interval=interval,
@@ -146,7 +172,7 @@ class Command(BaseCommand):
         except SeveralRuns as error:
             runs = ", ".join(f"“{run}”" for run in error.runs)
             raise CommandError(
-                f"“{error.name}” scored the same responses with several prompts; name one of {runs}."
+                f"“{error.name}” judged the same responses with several prompts; name one of {runs}."
             ) from None
 
     @staticmethod

@@ -1,0 +1,1 @@
+"""Verdicts of judges on pairs of responses, by themselves and beside people."""
