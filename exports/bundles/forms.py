@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -18,11 +19,48 @@ from projects.bundles.sampling import pairs
 from projects.models import LanguageModel, User
 
 
+class PresetSelect(forms.Select):
+    """Each preset says what belongs to it, so that the page shows no field that says nothing to the one that is chosen."""
+
+    presets: Sequence[presets.Preset] = ()
+
+    def create_option(self, name: str, value: Any, *args: Any, **more: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **more)
+        for preset in self.presets:
+            if preset.name == value:
+                option["attrs"]["data-has"] = " ".join(belonging(preset))
+        return option
+
+
+def belonging(preset: presets.Preset) -> list[str]:
+    """What fields a preset has use for: `for-pair` and so on in the page's markup."""
+    said: list[str] = [preset.style]
+    if preset.style != "checklist":
+        said.append("responses")
+    if preset.takes_axes:
+        said.append("axes")
+    if preset.needs:
+        said.append("needs")
+    return said
+
+
 class JudgingForm(AnsweringForm):
     """Sampling fields that are left empty are the preset's."""
 
+    heading = _("Prepare a judging")
+    about = _(
+        "Responses leave as a bundle: a folder whose items an automatic judge scores on a GPU node, without a database. What it "
+        "says is loaded here again."
+    )
+    part_of = _("Download")
+    about_sampling = _(
+        "Every field is written into the bundle; an empty one as the preset has it, or with its default."
+    )
+    program = "offline.judge"
+
     preset = forms.ChoiceField(
         label=_("Preset"),
+        widget=PresetSelect,
         initial="five-axes-json",
         help_text=_("What the judge is asked; all are described below."),
     )
@@ -81,7 +119,8 @@ class JudgingForm(AnsweringForm):
         required=False,
     )
 
-    MORE = ("axes", *AnsweringForm.MORE)
+    def more_is_wrong(self) -> bool:
+        return super().more_is_wrong() or bool(self["axes"].errors)
 
     def __init__(self, *args: Any, reader: User, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -92,6 +131,7 @@ class JudgingForm(AnsweringForm):
         self.fields["name"].help_text = gettext_lazy("Its scores are loaded under this name.")
         self.fields["batch"].queryset = Batch.objects.visible_to(reader).filter(project=self.project)  # type: ignore[attr-defined]
         self.fields["preset"].choices = [(one.name, one.name) for one in self.presets]  # type: ignore[attr-defined]
+        self.fields["preset"].widget.presets = self.presets
         models = [(name, name) for name in names]
         self.fields["baseline"].choices = [("", gettext("nothing")), *models]  # type: ignore[attr-defined]
         if models:
@@ -117,20 +157,22 @@ class JudgingForm(AnsweringForm):
 
     @property
     def asked(self) -> Judging:
+        """What the chosen preset has no use for does not count: the page does not show it."""
         said = self.cleaned_data
+        has = belonging(next(one for one in self.presets if one.name == said["preset"]))
         return Judging(
             answering=self.answering,
             preset=said["preset"],
-            repeats=said["repeats"],
+            repeats=said["repeats"] if "responses" in has else 1,
             attempts=said["attempts"],
             prompts=self.prompts,
             models=tuple(said.get("models", ())),
             batch=said["batch"],
             everything=said["everything"],
-            order=said["order"] or "both",
-            baseline=said["baseline"],
-            axes=said["axes"],
-            project_axes=said["project_axes"],
+            order=(said["order"] if "pair" in has else "") or "both",
+            baseline=said["baseline"] if "pair" in has else "",
+            axes=said["axes"] if "score" in has else {},
+            project_axes=said["project_axes"] and "axes" in has,
             skip_missing=said["skip_missing"],
             without_reference=said["without_reference"],
         )

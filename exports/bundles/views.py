@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from exports.bundles.forms import JudgingForm
@@ -32,6 +33,7 @@ def judging(request: Request, member: Member) -> HttpResponseBase:
             )
         except NotPrepared as why:
             form.refuse(why)
+    context = {"form": form, "back": reverse("exports:download", args=[project.slug])}
     return project_page(
-        request, member, "exports/prepare_judging.html", {"form": form}, status=422 if form.errors else 200
+        request, member, "exports/prepare_judging.html", context, status=422 if form.errors else 200
     )

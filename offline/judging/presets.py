@@ -153,9 +153,14 @@ class Preset:
         used = {name for text in (self.user, self.user_later) for name in PLACEHOLDER.findall(text)}
         return frozenset(used & {"reference", "checklist"})
 
+    @property
+    def takes_axes(self) -> bool:
+        """Whether it can ask for a project's own axes."""
+        return self.style == "score" and "{{axes}}" in self.user + self.system
+
     def with_axes(self, axes: Sequence[Axis]) -> Preset:
         """The same, asking for a project's own axes. Raises PresetError where the preset is not made for that."""
-        if self.style != "score" or "{{axes}}" not in self.user + self.system:
+        if not self.takes_axes:
             raise PresetError(f"preset {self.name}: it has axes of its own, and takes no others")
         changed = replace(self, form=replace(self.form, axes=tuple(axes)))
         _check(changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -13,12 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from offline.bundle import MORE_SAMPLING, SAMPLING
 from projects.bundles.answering import LONGEST_NAME, Answering
 from projects.bundles.errors import NotPrepared
-from projects.bundles.generation import MOST_SAMPLES, Generation
-from projects.bundles.sampling import pairs, read_sampling, value_of
+from projects.bundles.generation import MOST_SAMPLES, MOST_SHARDS, Generation
+from projects.bundles.sampling import by_category, pairs, read_sampling, value_of
 from projects.bundles.selection import PromptFilter
 from projects.forms import sources_of, tags_of
 from projects.load_forms import FilesField
 from projects.models import Project
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 LARGEST_TEMPLATE = 200_000
 FEW_LINES = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
@@ -36,7 +39,15 @@ FIELD_OF = {
 
 
 class AnsweringForm(forms.Form):
-    """The model, its settings, and which prompts: what both kinds of bundles have."""
+    """The model, its settings, and which prompts: what both kinds of bundles have, and what their page says of itself."""
+
+    heading: str | StrPromise
+    about: str | StrPromise
+    part_of: str | StrPromise
+    """The page that leads here."""
+    about_sampling: str | StrPromise
+    program: str
+    """What works through the bundle."""
 
     name = forms.CharField(label=_("Model"), max_length=LONGEST_NAME)
     path = forms.CharField(
@@ -228,6 +239,14 @@ class TemplatesField(FilesField):
 
 
 class GenerationForm(AnsweringForm):
+    heading = _("Prepare a generation")
+    about = _(
+        "The prompts leave as a bundle: a folder that a GPU node answers without a database, and that is loaded here again."
+    )
+    part_of = _("Prompts")
+    about_sampling = _("Every field is written into the bundle; an empty one with its default.")
+    program = "offline.generate"
+
     samples = forms.IntegerField(
         label=_("Samples"),
         min_value=1,
@@ -260,11 +279,28 @@ class GenerationForm(AnsweringForm):
         initial="en",
         help_text=_("Of what is added to questions with options, and to think step by step."),
     )
+    in_category = forms.CharField(
+        label=_("Sampling of single categories"),
+        required=False,
+        widget=FEW_LINES,
+        help_text=_("CATEGORY:FIELD=VALUE, one a line, such as math:temperature=0."),
+    )
+    shards = forms.IntegerField(
+        label=_("Batch files"),
+        required=False,
+        min_value=1,
+        max_value=MOST_SHARDS,
+        help_text=_(
+            "So many files with the first turns, for vllm run-batch or a hosted batch service. Empty: none."
+        ),
+    )
     missing_only = forms.BooleanField(
         label=_("Only what this model has not answered yet"),
         required=False,
         help_text=_("The project’s responses of a model of this name count."),
     )
+
+    MORE = ("in_category", "shards", *AnsweringForm.MORE)
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -272,6 +308,15 @@ class GenerationForm(AnsweringForm):
         for name, value in SAMPLING.items():
             if name != "stop":
                 self.fields[name].initial = value
+
+    def clean_in_category(self) -> dict[str, dict[str, str]]:
+        try:
+            found = by_category(lines(self.cleaned_data["in_category"]), "in_category")
+            for said in found.values():
+                read_sampling(said)
+        except NotPrepared as why:
+            raise forms.ValidationError(str(why)) from None
+        return found
 
     def clean_variants(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -302,6 +347,7 @@ class GenerationForm(AnsweringForm):
             chain_of_thought=said["chain_of_thought"],
             language=said["language"],
             missing_only=said["missing_only"],
+            in_category=said["in_category"],
         )
 
 

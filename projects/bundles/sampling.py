@@ -112,6 +112,23 @@ def value_of(text: str) -> Any:
         return text
 
 
+def by_category(said: list[str] | tuple[str, ...], option: str) -> dict[str, dict[str, str]]:
+    """Sampling fields of categories: `CATEGORY:FIELD=VALUE`. Raises NotPrepared.
+
+    >>> by_category(["math:temperature=0", "math:top_p=0.5"], "--in-category")
+    {'math': {'temperature': '0', 'top_p': '0.5'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, value in pairs(said, option).items():
+        category, colon, name = key.rpartition(":")
+        if not colon or not category.strip():
+            raise NotPrepared(
+                _("“%(said)s” should be CATEGORY:FIELD=VALUE.") % {"said": f"{key}={value}"}, field=option
+            )
+        found.setdefault(category.strip(), {})[name.strip()] = value
+    return found
+
+
 def pairs(said: list[str] | tuple[str, ...], option: str) -> dict[str, str]:
     """`KEY=VALUE` of the command line, or of lines."""
     found: dict[str, str] = {}

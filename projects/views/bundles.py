@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from projects.access import Request, for_data, project_page
@@ -27,11 +28,17 @@ def generation(request: Request, member: Member) -> HttpResponseBase:
             return archive(
                 project,
                 asked.answering.name,
-                lambda folder: prepare_generation(project=project, asked=asked, folder=folder, watch=watch),
+                lambda folder: prepare_generation(
+                    project=project,
+                    asked=asked,
+                    folder=folder,
+                    shards=form.cleaned_data["shards"] or 0,
+                    watch=watch,
+                ),
             )
         except NotPrepared as why:
             form.refuse(why)
-    context = {"form": form}
+    context = {"form": form, "back": reverse("projects:prompts", args=[project.slug])}
     return project_page(
         request, member, "projects/prepare_generation.html", context, status=422 if form.errors else 200
     )

@@ -71,6 +71,32 @@ def test_a_judging_is_filled_in_and_downloaded(page, live_server, log_in, resear
     assert console == []
 
 
+@pytest.mark.parametrize("with_javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_only_what_the_chosen_preset_has_use_for_is_shown(
+    browser, live_server, log_in, researcher, with_javascript
+):
+    context = browser.new_context(java_script_enabled=with_javascript)
+    log_in(researcher, context)
+    page = context.new_page()
+    page.goto(live_server.url + reverse("exports:prepare_judging", args=["study"]))
+    pairs, axes = (
+        page.get_by_label("Which response stands first"),
+        page.get_by_label("Ask for the project’s own axes"),
+    )
+    responses = page.get_by_role("heading", name="Which responses")
+    missing = page.get_by_label("Leave out prompts without the reference")
+    for preset, shown in {
+        "five-axes-json": [axes, responses],
+        "mt-bench-single-reference": [responses, missing],
+        "wildbench-reward": [pairs, responses, missing],
+        "checklist-builder": [],
+    }.items():
+        page.get_by_label("Preset", exact=True).select_option(preset)
+        for field in (pairs, axes, responses, missing):
+            expect(field).to_be_visible(visible=field in shown)
+    context.close()
+
+
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
 @pytest.mark.parametrize("name", ["projects:prepare_generation", "exports:prepare_judging"])
 def test_axe_finds_nothing_on_either_page_with_mistakes_in_it(

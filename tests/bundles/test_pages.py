@@ -137,6 +137,44 @@ def test_a_judging_in_pairs_is_downloaded(client, researcher, tmp_path):
     assert len(items) == 2 * 2 * 2
 
 
+def test_batch_files_and_settings_of_a_category_are_made_as_by_the_command(
+    client, researcher, project, tmp_path
+):
+    project.prompts.filter(key="a").update(category="math")
+    response = client.post(
+        address(GENERATION),
+        said(client, GENERATION, name="m", shards="2", in_category="math: temperature=0\nmath:top_p=0.5"),
+    )
+    _, items = bundle(response, tmp_path / "out")
+    assert [item.params for item in items] == [{"temperature": 0.0, "top_p": 0.5}, {}]
+    (inside,) = (tmp_path / "out").iterdir()
+    assert {path.name for path in inside.iterdir()} >= {"requests-1-of-2.jsonl", "requests-2-of-2.jsonl"}
+
+
+def test_what_the_chosen_preset_has_no_use_for_does_not_count(client, researcher, project, tmp_path):
+    """The page hides it, so that nobody would know what is wrong."""
+    useless = {"baseline": "Momo-7B", "order": "ba", "everything": "on"}
+    fields = said(client, JUDGING, name="j", preset="five-axes-json", **useless)
+    _, items = bundle(client.post(address(JUDGING), fields), tmp_path / "single")
+    assert {(item.model, item.other, item.order) for item in items} == {
+        ("Sakura-13B", None, ""),
+        ("Momo-7B", None, ""),
+    }
+
+    fields = said(
+        client, JUDGING, name="j", preset="checklist-builder", project_axes="on", repeats="3", **useless
+    )
+    _, items = bundle(client.post(address(JUDGING), fields), tmp_path / "checklists")
+    assert [(item.prompt_id, item.repeat) for item in items] == [("a", 0), ("b", 0)]
+
+
+def test_each_preset_says_which_fields_belong_to_it(client, researcher):
+    page = client.get(address(JUDGING)).content.decode()
+    assert '<option value="mt-bench-pair-reference" data-has="pair responses needs">' in page
+    assert '<option value="five-axes-json" selected data-has="score responses axes">' in page
+    assert '<option value="checklist-builder" data-has="checklist">' in page
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "field", "text"),
     [
@@ -150,6 +188,15 @@ def test_a_judging_in_pairs_is_downloaded(client, researcher, tmp_path):
         (GENERATION, {"engine": "dtype"}, "engine", "should be KEY=VALUE"),
         (GENERATION, {"chat_template_kwargs": "[1]"}, "chat_template_kwargs", "should be an object"),
         (GENERATION, {"keys": "z"}, "keys", "There is no prompt “z”"),
+        (GENERATION, {"in_category": "math=1"}, "in_category", "should be CATEGORY:FIELD=VALUE"),
+        (GENERATION, {"in_category": "math:heat=1"}, "in_category", "there is no such sampling field"),
+        (
+            GENERATION,
+            {"in_category": "nowhere:top_k=1"},
+            "in_category",
+            "No prompt here has the category “nowhere”",
+        ),
+        (GENERATION, {"shards": "0"}, "shards", "greater than or equal to 1"),
         (GENERATION, {"sources": ["elsewhere"]}, "sources", "not one of the available choices"),
         (GENERATION, {"system": "\0"}, "system", "Null characters are not allowed"),
         (JUDGING, {"preset": "../../etc/passwd.toml"}, "preset", "not one of the available choices"),

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from projects.bundles import Generation, NotPrepared, Written, prepare_generation
 from projects.bundles.commands import PrepareCommand, watch
 from projects.bundles.flags import answering, prompt_filter, text_or_file, words_of
-from projects.bundles.sampling import pairs
+from projects.bundles.sampling import by_category, pairs
 from projects.models import Project
 
 
@@ -79,19 +79,9 @@ class Command(PrepareCommand):
                 chain_of_thought=options["chain_of_thought"],
                 language=options["instructions"],
                 missing_only=options["missing_only"],
-                in_category=_in_category(options["in_category"]),
+                in_category=by_category(options["in_category"], "--in-category"),
             ),
             folder=options["out"],
             shards=shards if options["batch_file"] else 0,
             watch=watch(options["json"]),
         )
-
-
-def _in_category(said: list[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for key, value in pairs(said, "--in-category").items():
-        category, colon, name = key.rpartition(":")
-        if not colon or not category:
-            raise NotPrepared(f"--in-category: “{key}={value}” should be CATEGORY:FIELD=VALUE.")
-        found.setdefault(category, {})[name] = value
-    return found
