@@ -24,9 +24,8 @@ class Rendering(models.Model):
     turn = models.PositiveSmallIntegerField()
     version = models.CharField(max_length=16)
     digest = models.BinaryField()
-    html = models.TextField(
-        null=True, help_text="None where the text is empty, or too much for the renderer."
-    )  # noqa: DJ001
+    html = models.TextField(null=True)  # noqa: DJ001
+    """None where the text is empty, or too much for the renderer."""
 
     class Meta:
         constraints = [
