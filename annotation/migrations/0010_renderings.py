@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('turn', models.PositiveSmallIntegerField()),
                 ('version', models.CharField(max_length=16)),
                 ('digest', models.BinaryField()),
-                ('html', models.TextField(help_text='None where the text is empty, or too much for the renderer.', null=True)),
+                ('html', models.TextField(null=True)),
                 ('response', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='projects.response')),
             ],
             options={
