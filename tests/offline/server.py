@@ -45,6 +45,16 @@ class Faults:
         self.dropped = said.get("dropped", 0.0)
         self.not_json = said.get("not_json", 0.0)
         self.latency = said.get("latency", 0.0)
+        self.duplicated = said.get("duplicated", 0.0)
+        """Answers that are sent a second time, a moment later, on the same connection."""
+        self.together = said.get("together", 0)
+        """So many requests are waited for, and answered the last one first."""
+        self.swapped = said.get("swapped", False)
+        """Of those, each gets the answer to another."""
+        self.own_ids = said.get("own_ids", False)
+        """Answers have identifiers of the server's making, as hosted ones do, not made of the request's name as vLLM does."""
+        self.at_most = said.get("at_most", 0)
+        """Requests at once; the others are told to come again."""
         self.longest = said.get("longest", 100_000)
         self.model = said.get("model", "")
         self.rng = random.Random(said.get("seed", 1))
@@ -56,6 +66,7 @@ class FakeServer:
         self.asked: list[dict[str, Any]] = []
         self.statuses: Counter[int] = Counter()
         self.at_once = self.most_at_once = 0
+        self.waiting: list[tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -93,17 +104,53 @@ class FakeServer:
             return web.Response()
         if (draw := draw - faults.not_json) < 0:
             return web.Response(text="<html>a proxy says hello</html>")
+        if faults.at_most and self.at_once > faults.at_most:
+            return self._error(429, "too many at once")
         self.asked.append(body)
         self.statuses[200] += 1
+        said = self._completion(body, request.headers.get("X-Request-Id"))
+        if faults.together:
+            said = await self._in_another_order(said)
+        if faults.rng.random() < faults.duplicated:
+            self._once_more(request, said)
+        return web.json_response(said)
+
+    def _completion(self, body: dict[str, Any], name: str | None) -> dict[str, Any]:
         content = answer_to(body)
-        return web.json_response(
-            {
-                "id": "chatcmpl-" + request.headers.get("X-Request-Id", str(len(self.asked))), "model": body["model"], "system_fingerprint": "fake-1",
-                "choices": [{"index": 0, "finish_reason": "length" if body["messages"][-1]["content"].startswith("長い") else "stop",
-                             "message": {"role": "assistant", "content": content, "reasoning": "考え"}}],
-                "usage": {"prompt_tokens": 3, "completion_tokens": len(content)},
-            }
-        )  # fmt: skip
+        number = str(len(self.asked))
+        return {
+            "id": "chatcmpl-" + (number if self.faults.own_ids else name or number),
+            "model": body["model"], "system_fingerprint": "fake-1",
+            "choices": [{"index": 0, "finish_reason": "length" if body["messages"][-1]["content"].startswith("長い") else "stop",
+                         "message": {"role": "assistant", "content": content, "reasoning": "考え"}}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": len(content)},
+        }  # fmt: skip
+
+    async def _in_another_order(self, said: dict[str, Any]) -> dict[str, Any]:
+        mine: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.waiting.append((said, mine))
+        if len(self.waiting) >= self.faults.together:
+            together, self.waiting = self.waiting, []
+            answers = [answer for answer, _ in together]
+            if self.faults.swapped:
+                answers = [*answers[1:], answers[0]]
+            for answer, (_, future) in reversed(list(zip(answers, together, strict=True))):
+                if not future.done():
+                    future.set_result(answer)
+                await asyncio.sleep(0.001)
+        try:
+            return await asyncio.wait_for(mine, 0.5)
+        except TimeoutError:  # nobody else is coming
+            self.waiting = [one for one in self.waiting if one[1] is not mine]
+            return said
+
+    def _once_more(self, request: web.Request, said: dict[str, Any]) -> None:
+        data = json.dumps(said).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        transport = request.transport
+        assert transport
+        write = lambda: None if transport.is_closing() else transport.write(head.encode() + data)  # noqa: E731
+        asyncio.get_running_loop().call_later(0.002, write)
 
     def _error(self, status: int, message: str, **more: Any) -> web.Response:
         self.statuses[status] += 1
