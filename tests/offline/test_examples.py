@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
+import runpy
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from offline import batch_file
+from offline.bundle import SAMPLING
 from offline.journal import read_lines
 from tests.offline.judged import judge_bundle
 from tests.offline.test_batch_file import lines, requests
@@ -165,35 +168,129 @@ def journal_lines(path: Path) -> list[dict]:
     return [line for _offset, line in read_lines(path)]
 
 
+@dataclass
+class Rows:
+    """As much of a Ray dataset as the example uses."""
+
+    rows: list[dict]
+
+    def map(self, change) -> Rows:
+        return Rows([change(row) for row in self.rows])
+
+    def write_json(self, folder: str) -> None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(row) for row in self.rows]
+        Path(folder, f"{len(list(Path(folder).iterdir()))}_000000.json").write_text("\n".join(lines))
+
+
 @pytest.fixture
-def ray_data():
-    spec = importlib.util.spec_from_file_location("ray_data", EXAMPLES / "ray_data.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def ray_data(monkeypatch):
+    """The example, where `ray` does as Ray 2.60 was seen to do: `ray_data.configured` and `ray_data.asked_of_engine` are what it got.
+
+    `ray_data.says(row)` is the engine; what it raises becomes a row's error.
+    """
+    said = SimpleNamespace(configured=None, asked_of_engine=[], says=lambda row: "答え")
+
+    def engine(row: dict) -> dict:
+        assert "model" not in row, "it would be taken for the name of an adapter"
+        said.asked_of_engine.append(row)
+        try:
+            text, error = said.says(row), ""
+        except ValueError as refused:
+            text, error = "", f"ValueError: {refused}"
+        return {
+            **row, "generated_text": text, "num_generated_tokens": len(text), "num_input_tokens": 7, "__inference_error__": error,
+        }  # fmt: skip
+
+    def build_processor(config: dict, *, preprocess):
+        said.configured = config
+        return lambda rows: Rows([engine({**row, **preprocess(row)}) for row in rows.rows])
+
+    def read_text(paths: list[str]) -> Rows:
+        return Rows([{"text": line} for path in paths for line in Path(path).read_text().splitlines()])
+
+    ray, data, llm = ModuleType("ray"), ModuleType("ray.data"), ModuleType("ray.data.llm")
+    ray.data, data.read_text = data, read_text
+    llm.build_processor, llm.vLLMEngineProcessorConfig = build_processor, dict
+    for module in (ray, data, llm):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def run(folder: Path, *more: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["ray_data.py", str(folder), *more])
+        runpy.run_path(str(EXAMPLES / "ray_data.py"), run_name="__main__")
+
+    said.run = run
+    return said
 
 
-def test_ray_data_s_rows_are_a_bundle_s_requests_and_answers(ray_data, bundle):
-    folder = bundle(3)
+def test_ray_data_answers_a_bundle_round_by_round(ray_data, bundle):
+    folder = bundle(3, turns=2)
+    for status in (75, 0):
+        assert batch_file.main(["write", str(folder)]) == 75
+        ray_data.run(folder)
+        assert batch_file.main(["read", str(folder)]) == status
+
+    assert [line["content"] for line in lines(folder)] == ["答え"] * 6
+    first, *_, last = ray_data.asked_of_engine
+    assert [message["role"] for message in last["messages"]] == ["user", "assistant", "user"]
+    assert len({row["sampling_params"]["seed"] for row in ray_data.asked_of_engine}) == 6
+    assert not {"messages", "model", "chat_template"} & set(first["sampling_params"])
+
+
+def test_ray_data_s_engine_is_what_the_manifest_asks_for(ray_data, bundle):
+    template = {"text": "{{ messages }}", "sha256": "0"}
+    folder = bundle(
+        1, turns=1, engine={"dtype": "bfloat16"}, chat_template=template, chat_template_kwargs={"thinking": False}
+    )  # fmt: skip
     batch_file.main(["write", str(folder)])
-    rows = []
-    for request in requests(folder):
-        row = ray_data.asked(request)
-        assert row["sampling_params"]["seed"] == request["body"]["seed"]
-        assert "messages" not in row["sampling_params"]
-        tokens = 2048 if not rows else 5
-        rows.append(ray_data.answered({**row, "generated_text": "答え", "num_generated_tokens": tokens}))
-    (folder / "batch/outputs/000000.json").write_text("\n".join(map(json.dumps, rows)))
+    ray_data.run(folder, "--replicas", "2", "--engine-options", '{"tensor_parallel_size": 8}')
+
+    assert ray_data.configured["model_source"] == "tiny"
+    assert ray_data.configured["concurrency"] == 2
+    assert ray_data.configured["engine_kwargs"] == {
+        "generation_config": "vllm", "dtype": "bfloat16", "tensor_parallel_size": 8,
+    }  # fmt: skip
+    assert ray_data.configured["chat_template_stage"] == {
+        "chat_template": "{{ messages }}", "chat_template_kwargs": {"thinking": False},
+    }  # fmt: skip
+
+
+def test_ray_data_asks_again_for_what_failed_and_tells_what_was_cut_off(ray_data, bundle):
+    folder = bundle(3, turns=1, sampling={**SAMPLING, "max_tokens": 5})
+
+    def says(row):
+        if "質問 1" in row["messages"][0]["content"]:
+            raise ValueError("the engine is out of memory")
+        return "短い" if "質問 0" in row["messages"][0]["content"] else "長い答え。"
+
+    ray_data.says = says
+    batch_file.main(["write", str(folder)])
+    ray_data.run(folder)
 
     assert batch_file.main(["read", str(folder)]) == 75
-    assert [line["content"] for line in lines(folder)] == ["答え"] * 3
-    assert sum(line["truncated"] for line in lines(folder)) == 1
+    assert {line.get("content"): line.get("truncated") for line in lines(folder)} == {
+        "短い": False, "長い答え。": True, None: None,
+    }  # fmt: skip
+    (failed,) = [line["error"] for line in lines(folder) if line["status"] == "error"]
+    assert (failed["message"], failed["retryable"]) == ("ValueError: the engine is out of memory", True)
+    assert batch_file.main(["write", str(folder)]) == 75
+    assert len(requests(folder)) == 1
 
 
-def test_ray_data_refuses_what_it_would_leave_unconstrained(ray_data, tmp_path):
-    folder = judge_bundle(tmp_path / "b", "five-axes-json")
+@pytest.mark.parametrize(("preset", "by"), [("five-axes-json", "json"), ("five-axes-regex", "regex")])
+def test_ray_data_holds_a_judge_to_its_form(ray_data, tmp_path, preset, by):
+    folder = judge_bundle(tmp_path / "b", preset)
     batch_file.main(["write", str(folder)])
-    with pytest.raises(ValueError, match="constrained"):
-        ray_data.asked(requests(folder)[0])
+    ray_data.run(folder)
+
+    held_to = [row["sampling_params"]["structured_outputs"] for row in ray_data.asked_of_engine]
+    assert len(held_to) == 10
+    assert all(isinstance(one[by], str) for one in held_to)
+
+
+def test_ray_data_leaves_to_a_server_what_only_a_server_does(ray_data, bundle):
+    folder = bundle(1, turns=1, reasoning_parser="deepseek_r1")
+    batch_file.main(["write", str(folder)])
+
+    with pytest.raises(SystemExit, match="--serve"):
+        ray_data.run(folder)
