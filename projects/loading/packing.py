@@ -31,10 +31,14 @@ def _pack(value: Any) -> Any:
             }
     if isinstance(value, dict):
         return {name: _pack(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_pack(part) for part in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _unpack(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack(part) for part in value)
     if not isinstance(value, dict):
         return value
     parts = {name: _unpack(part) for name, part in value.items() if name != "is"}

@@ -17,7 +17,7 @@ COUNTED = ("prompts", "models", "responses", "raters", "ratings", "judge_scores"
 class Report:
     """Counts are of what files hold: a rating is one score, a conversation of two turns one response.
 
-    Of each kind of problem the first 20 are kept; the numbers say how many there were.
+    The first 20 different errors and conflicts are kept, and the first 20 kinds of warnings; the numbers say how many there were.
     """
 
     created: Mapping[str, int] = field(default_factory=dict)
@@ -47,6 +47,15 @@ class Report:
         """What was left out, by why; a dry run of answers or judgments says so too where nothing was."""
         answers = self.outcome.keys() & {"responses", "judge_scores", "verdicts", "checklists", "answered"}
         return (dict.fromkeys(("failed", "incomplete"), 0) if answers else {}) | dict(self.left_out)
+
+    @property
+    def more_errors(self) -> int:
+        """That are not told."""
+        return self.n_errors - sum(problem.times for problem in self.errors)
+
+    @property
+    def more_conflicts(self) -> int:
+        return self.n_conflicts - sum(problem.times for problem in self.conflicts)
 
     @property
     def adds_nothing(self) -> bool:

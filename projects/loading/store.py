@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SENT_AT_ONCE = 1 << 15
 #: From so many rows on it matters that the planner knows how large tables are.
 ANALYSED_FROM = 100
+#: Rows with something wrong that are read to see which of them are alike; beyond them they are only counted.
+ALIKE = 500
 SHOWN_OF_A_TEXT = 90
 BEFORE_DIFFERENCE = 25
 
@@ -121,10 +123,12 @@ class Store(ABC):
     ) -> Iterator[tuple[Any, ...]]:
         """The first rows of a query for what is wrong; the others are only counted, `into` errors by default.
 
+        Of errors more are read than are told: those in the same words become one.
+
         `unknown`: they speak of something that the project does not have. `new`: they contradict it without being known.
         """
         into = self.loading.problems if into is None else into
-        most = into.most
+        most = into.most if into is self.loading.conflicts else ALIKE
         rows = self.rows(f"SELECT *, count(*) OVER () FROM ({sql}) AS found LIMIT {most}", params)  # noqa: S608
         for row in rows:
             yield row[:-1]

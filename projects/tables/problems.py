@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from projects.tables.messages import Message, Translate, _, untranslated
 
 MOST_SHOWN = 20
+#: Of an error that was met many times, so many places after the first are told.
+MOST_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ class Problem:
     advice: Message | None = None
     #: The other row, where two rows contradict each other.
     other: Place | None = None
-    #: How often the same was met, where it is told once (warnings).
+    #: How often the same was met, where it is told once.
     times: int = 1
+    #: The next places where it was met, of errors.
+    also: tuple[Place, ...] = ()
     #: What both sides hold, where they differ.
     known: str = ""
     given: str = ""
@@ -72,7 +76,7 @@ class Problem:
             both = {"reason": what, "advice": self.advice.said(translate)}
             what = translate(_("%(reason)s %(advice)s")) % both
         if self.times > 1:
-            said = translate(_("(%(times)s times; this is the first)")) % {"times": self.times}
+            said = self._how_often(translate)
             what = translate(_("%(reason)s %(advice)s")) % {"reason": what, "advice": said}
         place = self.place.said(translate) if self.place else ""
         if place and self.field:
@@ -84,6 +88,19 @@ class Problem:
         if place or self.field:
             return translate(_("%(place)s: %(what)s")) % {"place": place or self.field, "what": what}
         return what
+
+    def _how_often(self, translate: Translate) -> str:
+        if not self.also:
+            return translate(_("(%(times)s times; this is the first)")) % {"times": self.times}
+        places = [str(place.cell or place.line) for place in self.also]
+        places += ["…"] if self.times > 1 + len(places) else []
+        if self.also[0].cell:
+            text = _("(%(times)s times; next in %(places)s)")
+        elif self.also[0].counts_rows or self.also[0].sheet:
+            text = _("(%(times)s times; next in row %(places)s)")
+        else:
+            text = _("(%(times)s times; next in line %(places)s)")
+        return translate(text) % {"times": self.times, "places": ", ".join(places)}
 
     def __str__(self) -> str:
         return self.said()
@@ -103,8 +120,9 @@ class Problem:
             "known": self.known,
             "given": self.given,
             "times": self.times if self.times > 1 else None,
+            "also": [place.said(translate) for place in self.also],
         }
-        return {name: fact for name, fact in facts.items() if fact not in ("", None)}
+        return {name: fact for name, fact in facts.items() if fact not in ("", None, [])}
 
 
 class Refused(Exception):
@@ -116,18 +134,47 @@ class Refused(Exception):
 
 
 class Problems:
-    """The first errors and a count of the rest; warnings of one kind are told once, with how often they were met."""
+    """The first errors and a count of the rest.
+
+    What was met many times is told once, with how often: errors in the same words with their first places, warnings of one
+    kind with the first.
+    """
 
     def __init__(self, most: int = MOST_SHOWN) -> None:
         self.most = most
-        self.errors: list[Problem] = []
+        self._errors: dict[tuple[str, ...], Problem] = {}
         self.n_errors = 0
+        self._last: Problem | None = None
         self._warnings: dict[tuple[str, ...], list[Any]] = {}
 
+    @property
+    def errors(self) -> list[Problem]:
+        return list(self._errors.values())
+
     def add(self, problem: Problem) -> None:
-        self.n_errors += 1
-        if len(self.errors) < self.most:
-            self.errors.append(problem)
+        self.n_errors += problem.times
+        self._last = problem
+        key = _in_words(problem)
+        if (first := self._errors.get(key)) is not None:
+            here = (problem.place,) if problem.place else ()
+            also = (*first.also, *here, *problem.also)[:MOST_PLACES]
+            self._errors[key] = replace(first, times=first.times + problem.times, also=also)
+        elif len(self._errors) < self.most:
+            self._errors[key] = problem
+
+    def take_back_the_last(self) -> None:
+        """The error that was added last is none after all."""
+        last, self._last = self._last, None
+        if last is None:
+            return
+        self.n_errors -= last.times
+        key = _in_words(last)
+        first = self._errors.get(key)
+        if first is not None and first.times == last.times:
+            del self._errors[key]
+        elif first is not None:
+            also = tuple(place for place in first.also if place != last.place)
+            self._errors[key] = replace(first, times=first.times - last.times, also=also)
 
     def add_all(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
@@ -145,7 +192,7 @@ class Problems:
     @property
     def warnings(self) -> list[Problem]:
         return [
-            problem if times == 1 else _times(problem, times)
+            problem if times == 1 else replace(problem, times=times)
             for problem, times in list(self._warnings.values())[: self.most]
         ]
 
@@ -158,6 +205,14 @@ class Problems:
         return self.n_errors > 0
 
 
-def _times(problem: Problem, times: int) -> Problem:
-    facts = {name: getattr(problem, name) for name in problem.__dataclass_fields__}
-    return Problem(**{**facts, "times": times})
+def _in_words(problem: Problem) -> tuple[str, ...]:
+    """All of an error but where it was met: what is in the same words is mended in the same way."""
+    return (
+        problem.place.file if problem.place else "",
+        problem.field,
+        problem.reason.said(),
+        problem.advice.said() if problem.advice else "",
+        str(problem.other or ""),
+        problem.known,
+        problem.given,
+    )

@@ -156,8 +156,8 @@ def _page(
             "conflicts": _said(report.conflicts),
             "errors": _said(report.errors),
             "warnings": _said(report.warnings),
-            "more_conflicts": report.n_conflicts - len(report.conflicts),
-            "more_errors": report.n_errors - len(report.errors),
+            "more_conflicts": report.more_conflicts,
+            "more_errors": report.more_errors,
         }
     if run.may_begin and context["has_files"]:
         options = runs.options_of(run)

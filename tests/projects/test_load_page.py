@@ -232,12 +232,24 @@ def test_contradictions_show_both_texts(client, project, coordinator):
 
 
 def test_at_most_twenty_errors_are_listed(client, project, coordinator):
+    rows = "".join(
+        json.dumps({"prompt_id": f"p{n}", "model": "m", "response": "A"}) + "\n" for n in range(30)
+    )
+    seen = page(client, check(client, uploaded(client, ("a.jsonl", rows))))
+
+    assert "30 errors" in seen
+    assert seen.count("There is no prompt “p") == 20
+    assert "and 10 more" in seen
+
+
+def test_errors_in_the_same_words_are_one_with_how_often_and_where(client, project, coordinator):
     rows = "".join(json.dumps({"prompt_id": f"p{n}", "turns": []}) + "\n" for n in range(30))
     seen = page(client, check(client, uploaded(client, ("a.jsonl", rows))))
 
     assert "30 errors" in seen
-    assert seen.count("Here should be a list of turns that is not empty.") == 20
-    assert "and 10 more" in seen
+    assert seen.count("Here should be a list of turns that is not empty.") == 1
+    assert "(30 times; next in line 2, 3, 4, 5, …)" in seen
+    assert "more</li>" not in seen
 
 
 def test_errors_are_said_in_the_readers_language(client, project, coordinator):

@@ -10,6 +10,7 @@ import pytest
 
 from annotation.models import Assignment, Batch, Score
 from projects.loading import NotLoaded, Options, load
+from projects.loading.packing import packed, unpacked
 from projects.models import Member
 from tests.factories import (
     create_batch,
@@ -574,3 +575,21 @@ def test_no_rating_is_left_behind_when_one_is_refused(project, tmp_path):
     assert (len(report.errors), report.n_errors) == (20, 34)
     assert not Member.objects.exists()
     assert not Batch.objects.exists()
+
+
+def test_a_misspelt_axis_and_a_missing_prompt_are_told_once_each(project, tmp_path):
+    rows = "".join(f"p1,m{1 + n % 2},r{n // 2},relevence,3\n" for n in range(600))
+    rows += "".join(f"q1,m1,s{n},fluency,3\nq2,m1,s{n},fluency,3\n" for n in range(12))
+    report = refusal(project, table(tmp_path, LONG + rows))
+    assert [str(error) for error in report.errors] == [
+        "ratings.csv, line 2, axis: The rubric has no axis “relevence”; it has: relevance, fluency."
+        " (600 times; next in line 3, 4, 5, 6, …)",
+    ]
+    assert (report.n_errors, report.more_errors) == (600, 0)
+
+    report = refusal(project, table(tmp_path, LONG + rows.replace("relevence", "relevance")))
+    assert [(error.place.line, error.times) for error in report.errors] == [(602, 12), (603, 12)]
+    assert report.more_errors == 0
+    assert "There is no prompt “q2”" in str(report.errors[1])
+    kept = unpacked(json.loads(json.dumps(packed(report))))
+    assert kept.errors == report.errors

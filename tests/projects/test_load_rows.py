@@ -386,8 +386,8 @@ def test_after_an_error_nothing_at_all_is_loaded(project, tmp_path):
 
 
 def test_at_most_twenty_errors_are_shown_and_all_are_counted(project, tmp_path):
-    report = refusal(project, jsonl(tmp_path, *[{"prompt_id": f"p{n}", "turns": []} for n in range(33)]))
-    assert (len(report.errors), report.n_errors) == (20, 33)
+    report = refusal(project, jsonl(tmp_path, *[RESPONSE | {"prompt_id": f"q{n}"} for n in range(33)]))
+    assert (len(report.errors), report.n_errors, report.more_errors) == (20, 33, 13)
 
     load(
         project=project, files=[jsonl(tmp_path, *[{"prompt_id": f"p{n}", "turns": ["x"]} for n in range(33)])]

@@ -193,6 +193,42 @@ def test_a_problem_for_scripts_leaves_out_what_is_not_known():
     }  # fmt: skip
 
 
+def test_errors_in_the_same_words_are_told_once_with_their_places():
+    problems = Problems()
+    for line in (2, 5, 9):
+        problems.add(Problem(Message("Odd."), Place("a.csv", line), "score"))
+    problems.add(Problem(Message("Odd."), Place("a.csv", 11), "turn"))
+    for line in range(7, 20):
+        problems.add(Problem(Message("Odd."), Place("a.xlsx", line, "S", f"C{line}")))
+    for line in (1, 2):
+        problems.add(Problem(Message("Odd."), Place("a.parquet", line, counts_rows=True)))
+
+    assert [str(error) for error in problems.errors] == [
+        "a.csv, line 2, score: Odd. (3 times; next in line 5, 9)",
+        "a.csv, line 11, turn: Odd.",
+        "a.xlsx, S!C7: Odd. (13 times; next in C8, C9, C10, C11, …)",
+        "a.parquet, row 1: Odd. (2 times; next in row 2)",
+    ]
+    assert problems.n_errors == 19
+    assert problems.errors[0].as_json() == {
+        "file": "a.csv", "line": 2, "field": "score", "reason": "Odd.", "times": 3,
+        "also": ["a.csv, line 5", "a.csv, line 9"],
+    }  # fmt: skip
+
+
+def test_the_last_error_can_be_taken_back():
+    problems = Problems(most=1)
+    for line, words in [(2, "Odd."), (3, "Odd."), (4, "Other.")]:
+        problems.add(Problem(Message(words), Place("a.csv", line)))
+    problems.take_back_the_last()
+    assert (problems.n_errors, problems.errors[0].times) == (2, 2)
+    problems.take_back_the_last()  # nothing was added since
+    assert problems.n_errors == 2
+    problems.add(Problem(Message("Odd."), Place("a.csv", 5)))
+    problems.take_back_the_last()
+    assert str(problems.errors[0]) == "a.csv, line 2: Odd. (2 times; next in line 3)"
+
+
 def test_warnings_of_one_kind_are_told_once():
     problems = Problems()
     for line in (2, 3, 4):

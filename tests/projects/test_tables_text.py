@@ -338,10 +338,22 @@ def test_files_of_other_kinds_are_named(tmp_path, content, sentence):
 
 def test_at_most_twenty_errors_are_kept_and_the_rest_counted(tmp_path):
     problems = Problems()
-    for _ in open_table(write(tmp_path, "a,b\n" + "1\n" * 30)).rows(problems):
+    for _ in open_table(write(tmp_path, "a,b\n" + "".join(f"{'1,' * (n + 2)}1\n" for n in range(30)))).rows(
+        problems
+    ):
         pass
 
     assert (len(problems.errors), problems.n_errors) == (20, 30)
+
+
+def test_errors_in_the_same_words_are_one(tmp_path):
+    problems = Problems()
+    for _ in open_table(write(tmp_path, "a,b\n" + "1\n" * 30)).rows(problems):
+        pass
+
+    assert (len(problems.errors), problems.n_errors) == (1, 30)
+    assert str(problems.errors[0]).startswith("file.csv, line 2: ")
+    assert str(problems.errors[0]).endswith(" (30 times; next in line 3, 4, 5, 6, …)")
 
 
 # Whatever the cells hold

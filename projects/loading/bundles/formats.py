@@ -234,15 +234,13 @@ def without_torn_line(form: Format) -> Iterator[Row]:
     """The rows of a journal whose last line may have been torn in two when its writer was killed."""
     problems = Problems()
     yield from form.table.rows(problems)
-    torn = bool(problems) and _ends_torn(form.table.path)
-    errors = problems.errors
-    if torn:
-        errors = errors if problems.n_errors > len(errors) else errors[:-1]
-        problems.n_errors -= 1
+    if problems and _ends_torn(form.table.path):
+        problems.take_back_the_last()
         reason = say(_("The last line was torn in two when the run was stopped, and was passed over."))
         form.loading.problems.warn(Problem(reason, Place(form.table.name)))
-    form.loading.problems.add_all(errors)
-    form.loading.problems.n_errors += problems.n_errors - len(errors)
+    untold = problems.n_errors - sum(problem.times for problem in problems.errors)
+    form.loading.problems.add_all(problems.errors)
+    form.loading.problems.n_errors += untold
     for warning in problems.warnings:
         form.loading.problems.warn(warning, times=warning.times)
 

@@ -181,19 +181,19 @@ class Command(BaseCommand):
         for why, times in report.all_left_out.items():
             self.stdout.write(f"  {why}: {times}")
         self._list("Notes", report.notes, len(report.notes))
-        self._list("Warnings", report.warnings, report.n_warnings)
-        self._list("Conflicts", report.conflicts, report.n_conflicts)
-        self._list("Errors", report.errors, report.n_errors)
+        self._list("Warnings", report.warnings, report.n_warnings, report.n_warnings - len(report.warnings))
+        self._list("Conflicts", report.conflicts, report.n_conflicts, report.more_conflicts)
+        self._list("Errors", report.errors, report.n_errors, report.more_errors)
 
-    def _list(self, title: str, problems: Sequence[Problem], n: int) -> None:
+    def _list(self, title: str, problems: Sequence[Problem], n: int, more: int = 0) -> None:
         if not n:
             return
         out = self.stdout if title in ("Notes", "Warnings") else self.stderr
         out.write(f"{title}: {n}")
         for problem in problems:
             out.write(f"  {problem.said(gettext)}")
-        if n > len(problems):
-            out.write(f"  … and {n - len(problems)} more.")
+        if more:
+            out.write(f"  … and {more} more.")
 
 
 def _columns(said: Sequence[str]) -> dict[str, str]:
