@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from offline.backends import Answer, Refusal
@@ -19,6 +20,7 @@ RESOLVED = re.compile(r"(?:non-default args:|Initializing a V\d LLM engine.*?con
 
 
 NOTICING = 2.0  # seconds
+PAUSE = 10.0  # seconds between two starts, for what the first one held to be let go, such as a GPU's memory
 
 
 class ServedBackend(OpenAIBackend):
@@ -39,12 +41,15 @@ class ServedBackend(OpenAIBackend):
             ["http://127.0.0.1:0/v1"], api_key=secrets.token_hex(16), in_flight=in_flight, timeout=timeout
         )
         self.server, self._command = server, command
-        self._restarts_left, self._patience = restarts, patience
+        self._restarts = self._restarts_left = restarts
+        self._patience = patience
         self._ready, self._down = asyncio.Event(), asyncio.Event()
         self._gone = ""
         """Why there is no server any more."""
         self._watcher: asyncio.Task[None] | None = None
         self._serving: list[str] = []
+        self._heard_at = 0.0
+        """When it answered last, or got ready."""
 
     async def start(self) -> dict[str, Any]:
         leftover = await asyncio.to_thread(end_leftover, self.server.note)
@@ -66,9 +71,19 @@ class ServedBackend(OpenAIBackend):
         if self._gone:
             raise Refusal("server", self._gone, retryable=True, fatal=True)
         try:
-            return await super().answer(body)
+            answer = await super().answer(body)
+            self._heard_at = monotonic()
+            return answer
         except Refusal as refusal:
-            if refusal.kind == "connection":
+            if (
+                refusal.kind == "timeout"
+                and monotonic() - self._heard_at >= self._timeout
+                and self._ready.is_set()
+            ):
+                print(f"nothing came from the server for {self._timeout:g} s; it is ended", file=sys.stderr)
+                self._ready.clear()
+                self.server.end()
+            elif refusal.kind == "connection":
                 # Most likely it crashed, which takes a moment to be noticed. Retries are not for that moment.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._down.wait(), NOTICING)
@@ -101,7 +116,7 @@ class ServedBackend(OpenAIBackend):
                 raise Refusal(
                     "server",
                     f"the server ended before it was ready. The end of {self.server.log}:\n{self.server.said()}",
-                    retryable=False, fatal=True,
+                    retryable=True, fatal=True,
                 )  # fmt: skip
             if loop.time() > until:
                 raise Refusal(
@@ -111,25 +126,39 @@ class ServedBackend(OpenAIBackend):
                 )  # fmt: skip
             await asyncio.sleep(wait)
             wait = min(1.0, 1.3 * wait)
+        self._heard_at = monotonic()
+        self._down_until = [0.0]
         self._down.clear()
         self._ready.set()
 
     async def _watch(self) -> None:
         while True:
-            status = await self.server.ended()
+            why = f"the server ended (exit status {await self.server.ended()})"
             self._ready.clear()
             self._down.set()
-            if self._restarts_left <= 0:
-                self._gone = f"the server ended again (exit status {status}) and is not started any more; see {self.server.log}"
+            if not await self._launch_again(why):
                 break
+        self._ready.set()
+
+    async def _launch_again(self, why: str) -> bool:
+        """As often as it may be; whether there is a server again."""
+        while self._restarts_left > 0:
             self._restarts_left -= 1
             print(
-                f"the server ended (exit status {status}); it is started again, and {self._restarts_left} times more at most",
-                file=sys.stderr,
+                f"{why}; it is started again, and {self._restarts_left} times more at most", file=sys.stderr
             )
             try:
                 await self._launch()
+                return True
             except Refusal as refusal:
-                self._gone = refusal.message
-                break
-        self._ready.set()
+                if not refusal.retryable:
+                    self._gone = refusal.message
+                    return False
+                why = "the server ended before it was ready"
+            await asyncio.sleep(PAUSE)
+        times = f"{self._restarts} time{'s' * (self._restarts != 1)}"
+        self._gone = (
+            f"{why}, and after being started again {times} (--serve-restarts) it is not any more; what was answered is kept. The"
+            f" end of {self.server.log}:\n{self.server.said()}"
+        )
+        return False

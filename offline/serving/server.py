@@ -53,11 +53,15 @@ class Server:
         await asyncio.to_thread(guard.end_others, self._process.pid)  # the guard itself may have been killed
         return status
 
+    def end(self) -> None:
+        """Have it ended, by its guard; `ended` says when."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+
     async def stop(self) -> None:
         if self._process is None:
             return
-        if self._process.stdin:
-            self._process.stdin.close()
+        self.end()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), 3 * guard.GRACE)
         await self.ended() if self._process.returncode is not None else await asyncio.to_thread(

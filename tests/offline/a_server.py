@@ -1,7 +1,8 @@
 """A program that serves as `vllm serve` does, as far as we can tell: `python a_server.py FOLDER MODEL --port N …`.
 
 It notes in FOLDER how it was started, has a child as vLLM has its engine, and crashes where FOLDER/crash says how many answers
-to give first (one start a line).
+to give first (one start a line). FOLDER/broken: it does not start, the first so many times excepted. FOLDER/stuck: the first one
+answers so many and then nothing.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from pathlib import Path
 
 folder, arguments = Path(sys.argv[1]), sys.argv[2:]
 port = int(arguments[arguments.index("--port") + 1])
-if (folder / "broken").exists():
+starts = folder / "starts.jsonl"
+number = len(starts.read_text().splitlines()) if starts.exists() else 0
+if (folder / "broken").exists() and number >= int((folder / "broken").read_text() or 0):
     print("CUDA out of memory", file=sys.stderr)
     sys.exit(3)
 child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
-with (folder / "starts.jsonl").open("a") as out:
+with starts.open("a") as out:
     said = {
         "pid": os.getpid(), "child": child.pid, "arguments": arguments, "key": os.environ.get("VLLM_API_KEY"),
         "crashing": (folder / "crash").read_text().split() if (folder / "crash").exists() else [],
     }  # fmt: skip
     out.write(json.dumps(said) + "\n")
-number = len((folder / "starts.jsonl").read_text().splitlines()) - 1
 crashes = said["crashing"]
 left = int(crashes[number]) if number < len(crashes) else 10**9
+stuck = int((folder / "stuck").read_text()) if number == 0 and (folder / "stuck").exists() else 10**9
 while (folder / "asleep").exists():
     time.sleep(0.05)
 print("INFO non-default args: {'model': 'tiny'}", flush=True)
@@ -58,9 +61,11 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({}, 404)
 
     def do_POST(self):
-        global left
+        global left, stuck
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        left -= 1
+        left, stuck = left - 1, stuck - 1
+        if stuck < 0:
+            time.sleep(600)
         if (folder / "slow").exists():
             time.sleep(0.05)
         if left < 0:

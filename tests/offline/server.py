@@ -53,6 +53,11 @@ class Faults:
         """Of those, each gets the answer to another."""
         self.own_ids = said.get("own_ids", False)
         """Answers have identifiers of the server's making, as hosted ones do, not made of the request's name as vLLM does."""
+        self.retry_after = said.get("retry_after", "0.01")
+        self.gone_after = said.get("gone_after", 10**9)
+        """So many answers, and then nobody is there."""
+        self.revoked_after = said.get("revoked_after", 10**9)
+        """So many answers, and then the key is not taken any more."""
         self.at_most = said.get("at_most", 0)
         """Requests at once; the others are told to come again."""
         self.longest = said.get("longest", 100_000)
@@ -93,9 +98,15 @@ class FakeServer:
             return self._error(404, f"The model `{body['model']}` does not exist.")
         if sum(len(message["content"]) for message in body["messages"]) > faults.longest:
             return self._error(400, "This model's maximum context length is 4096 tokens.")
+        if len(self.asked) >= faults.gone_after:
+            assert request.transport
+            request.transport.close()
+            return web.Response()
+        if len(self.asked) >= faults.revoked_after:
+            return self._error(401, "the key has expired")
         draw = faults.rng.random()
         if (draw := draw - faults.too_many) < 0:
-            return self._error(429, "slow down", headers={"Retry-After": "0.01"})
+            return self._error(429, "slow down", headers={"Retry-After": faults.retry_after})
         if (draw := draw - faults.broken) < 0:
             return self._error(500, "EngineCore encountered an issue")
         if (draw := draw - faults.dropped) < 0:

@@ -18,7 +18,7 @@ from offline import generate
 from offline.journal import read_lines
 from offline.runner import Options
 from offline.serving.options import command, flags
-from offline.serving.server import end_leftover
+from offline.serving.server import end_leftover, free_port
 from tests.offline.conftest import a_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,7 +138,12 @@ def test_a_server_that_always_crashes_ends_the_run(bundle, capsys):
 
     assert run(folder, "--serve-restarts", "1", "--retries", "1000") == 1
     assert len(starts(folder)) == 2
-    assert "is not started any more" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        "the server ended (exit status 9), and after being started again 1 time (--serve-restarts) it is not any more"
+        in said
+    )
+    assert "INFO non-default args" in said  # the end of its log
     assert not survivors(folder)
 
     (folder / "crash").unlink()
@@ -151,6 +156,65 @@ def test_a_server_that_never_gets_ready_is_shown_with_its_last_words(bundle, cap
 
     assert run(folder) == 1
     assert "CUDA out of memory" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_start_again_ends_the_run(bundle, capsys, monkeypatch):
+    monkeypatch.setattr("offline.backends.served.PAUSE", 0.0)
+    folder = bundle(10)
+    (folder / "crash").write_text("3")
+    (folder / "broken").write_text("1")  # it starts once
+
+    assert run(folder, "--serve-restarts", "2", "--retries", "1000") == 1
+    said = capsys.readouterr().err
+    assert "the server ended before it was ready, and after being started again 2 times" in said
+    assert "CUDA out of memory" in said
+    assert 1 <= len(ok(folder)) <= 3
+    assert not survivors(folder)
+    ended = json.loads((folder / "runs.jsonl").read_text().splitlines()[-1])
+    assert (ended["event"], ended["status"]) == ("ends", 1)
+
+    (folder / "broken").write_text("2")
+    (folder / "crash").unlink()
+    assert run(folder) == 0
+
+
+def test_a_server_that_does_not_start_at_once_after_a_crash_is_given_time(bundle, monkeypatch):
+    """As when the memory of the one before is not free yet."""
+    folder = bundle(10)
+    (folder / "crash").write_text("3")
+    (folder / "broken").write_text("1")
+    ports = []
+
+    def port() -> int:
+        ports.append(free_port())
+        if len(ports) == 3:
+            (folder / "broken").unlink()
+        return ports[-1]
+
+    monkeypatch.setattr("offline.backends.served.PAUSE", 0.0)
+    monkeypatch.setattr("offline.backends.served.free_port", port)
+    assert run(folder, "--retries", "1000") == 0
+    assert len(ok(folder)) == 20
+
+
+def test_a_server_that_says_nothing_any_more_is_ended_and_started_again(bundle, capsys):
+    folder = bundle(10)
+    (folder / "stuck").write_text("5")
+
+    assert run(folder, "--timeout", "1", "--in-flight", "4", "--retries", "1000") == 0
+    assert len(starts(folder)) == 2
+    assert len(ok(folder)) == 20
+    assert "nothing came from the server for 1 s; it is ended" in capsys.readouterr().err
+    assert not survivors(folder)
+
+
+def test_no_server_is_started_where_nothing_is_left_to_ask(bundle, capsys):
+    folder = bundle(5)
+    assert run(folder) == 0
+    (folder / "broken").touch()
+    assert run(folder) == 0
+    assert len(starts(folder)) == 1
+    assert "10 of 10 turns are answered (10 of them before)" in capsys.readouterr().err
 
 
 def test_a_command_that_is_not_there_is_said(bundle, capsys):
