@@ -108,6 +108,19 @@ def test_the_page_has_every_entry_and_its_contents_lead_to_them(client, language
     assert len(re.findall(r'\bid="', text)) == len(there), "an id stands twice"
 
 
+def test_the_contents_stand_above_everything_in_groups(client):
+    text = page_in(client, "en").text
+    contents = re.search(r'<nav [^>]*id="contents".*?</nav>', text, re.S)[0]
+    assert text.index(contents) < text.index('id="example"')
+    for group, chapter in zip(
+        re.split(r'(?=<a href="#[^"]+">[^<]+</a>\s*<ol)', contents)[1:],
+        explanations("en").chapters,
+        strict=True,
+    ):
+        keys = [chapter.key, *(entry.key for entry in chapter.entries)]
+        assert re.findall('href="#([^"]+)"', group) == keys
+
+
 def test_whoever_is_logged_in_may_read_it_and_nobody_else(client, project, django_assert_max_num_queries):
     client.force_login(create_member(project).user)  # a rater
     client.get(PAGE)
