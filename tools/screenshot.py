@@ -1,6 +1,6 @@
 """Make the pictures of the README from the running demo: `make demo` in one shell, this in another.
 
-    python tools/screenshot.py [--base-url http://127.0.0.1:8000] [--out docs/images]
+    python tools/screenshot.py [--base-url http://localhost:8000] [--out docs/images]
 
 Needs Playwright (a development package) and a Chromium, found on the path or named by CHROMIUM.
 """
@@ -38,7 +38,7 @@ def picture(page: Page, address: str, file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--base-url", default="http://127.0.0.1:8000")
+    parser.add_argument("--base-url", default="http://localhost:8000")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
