@@ -94,6 +94,6 @@ lock: install
 		--extra web --extra offline --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) var/collected var/static var/test-databases var/screenshots .mypy_cache .ruff_cache .pytest_cache test-results
+	rm -rf $(VENV) var/collected var/static var/test-databases var/screenshots .mypy_cache .ruff_cache .pytest_cache test-results build *.egg-info
 	find locale -name '*.mo' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
