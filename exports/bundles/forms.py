@@ -133,7 +133,7 @@ class JudgingForm(AnsweringForm):
         self.fields["preset"].choices = [(one.name, one.name) for one in self.presets]  # type: ignore[attr-defined]
         self.fields["preset"].widget.presets = self.presets
         models = [(name, name) for name in names]
-        self.fields["baseline"].choices = [("", gettext("nothing")), *models]  # type: ignore[attr-defined]
+        self.fields["baseline"].choices = [("", gettext("no model")), *models]  # type: ignore[attr-defined]
         if models:
             self.fields["models"].choices = models  # type: ignore[attr-defined]
         else:

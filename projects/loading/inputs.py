@@ -18,6 +18,8 @@ ABOUT = {
     "manifest.json", "metadata.json", "progress.json", "score_table.json", "evaluate_error_rate_table.json", "judge_prompts.jsonl",
 }  # fmt: skip
 MANIFEST, ITEMS, RUNS, RESULTS = "manifest.json", "items.jsonl", "runs.jsonl", "results-*.jsonl"
+#: What a run leaves in its bundle's folder besides: how far it is, who is at work, what the server said.
+OF_A_RUN = ("progress*.json", "judge-summary*.json", "results-*.lock", "server-*.log", "server-*.pid")
 #: That llm-jp-judge writes beside its answers.
 METADATA = "metadata.json"
 
@@ -25,9 +27,12 @@ METADATA = "metadata.json"
 def expand(files: Sequence[Source | Path]) -> list[Source]:
     """Files as they are, folders as the files in them that can be loaded. Raises Refused."""
     found: list[Source] = []
-    for file in files:
-        source = file if isinstance(file, Source) else Source(file)
+    sources = [file if isinstance(file, Source) else Source(file) for file in files]
+    is_bundle = any(PurePath(source.shown).name == MANIFEST for source in sources)
+    for source in sources:
         if len(files) > 1 and _is_empty_journal(source):
+            continue
+        if is_bundle and any(PurePath(source.shown).match(name) for name in OF_A_RUN):
             continue
         found.extend(_in_folder(source.path) if source.path.is_dir() else _with_its_own(source))
     return list({source.path.resolve(): source for source in found}.values())
