@@ -8,6 +8,7 @@ from exports.loading.llm_jp_judge import EvaluationFormat
 from exports.loading.rows import JudgeScoreRow, VerdictRow
 from exports.loading.rule import score_choices
 from exports.loading.verdicts import VerdictStore
+from exports.loading.wildbench import WildBenchJudgmentFormat
 from projects.loading import registry
 
 
@@ -15,7 +16,13 @@ def register() -> None:
     """Make judge scores known to the loader; called when the app starts."""
     for row_kind in (JudgeScoreRow, VerdictRow):
         registry.register_row_kind(row_kind)
-    for form in (SingleJudgmentFormat, PairJudgmentFormat, ArenaHardJudgmentFormat, EvaluationFormat):
+    for form in (
+        SingleJudgmentFormat,
+        PairJudgmentFormat,
+        ArenaHardJudgmentFormat,
+        WildBenchJudgmentFormat,
+        EvaluationFormat,
+    ):
         registry.register_format(form)
     for store in (JudgeScoreStore, VerdictStore):
         registry.register_store(store)
