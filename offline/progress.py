@@ -33,7 +33,10 @@ class Progress:
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            self._bar = tqdm(unit=" turns", desc=self.name, smoothing=0.05)
+            size = os.get_terminal_size(sys.stderr.fileno())  # 0 × 0 where a terminal does not know its own
+            self._bar = tqdm(
+                unit=" turns", desc=self.name, smoothing=0.05, ncols=size.columns or 100, nrows=size.lines or 24
+            )  # fmt: skip
         return self
 
     def __exit__(
