@@ -499,6 +499,27 @@ def test_a_request_for_the_second_turn_brings_the_first_answer_with_it(project, 
     assert report.left_out == {"incomplete": 1}
 
 
+def test_turns_that_a_prompt_answers_itself_are_no_answers_of_the_model(one_turn, tmp_path):
+    said = [("user", "1+1?"), ("assistant", "2"), ("user", "2+2?")]
+    given = [{"role": role, "content": text} for role, text in said]
+    create_prompt(one_turn, key="given", turns=given)
+    create_prompt(one_turn, key="mixed", turns=[*given, {"role": "user", "content": "3+3?"}])
+    requests = write(
+        tmp_path / "requests.jsonl",
+        request("r1", "1+1?", "2", "2+2?"),
+        request("r2", "1+1?", "2", "2+2?", "4", "3+3?"),
+    )
+    output = write(tmp_path / "output.jsonl", success("r1", "四"), success("r2", "六"))
+    report = load(project=one_turn, files=[requests, output])
+    assert known(one_turn) == [("given", "m", 0, ["四"]), ("mixed", "m", 0, ["4", "六"])]
+    assert report.warnings == []
+
+    load(project=one_turn, files=[write(output, success("given", "よん"))], options=Options(model="n"))
+    assert ("given", "n", 0, ["よん"]) in known(one_turn)
+    rows = write(tmp_path / "r.jsonl", {"prompt_id": "given", "model": "o", "turns": ["に", "よん"]})
+    assert "Here are 2 answers; turns to be answered in the prompt “given”: 1." in refusal(one_turn, rows)[0]
+
+
 def test_texts_that_several_prompts_have_are_not_guessed(one_turn, tmp_path):
     create_prompt(one_turn, key="twin", turns=[{"role": "user", "content": "問 1"}])
     requests = write(tmp_path / "requests.jsonl", request("r1", "問 1"), request("r2", "知らない"))
@@ -606,7 +627,7 @@ def test_wildbench_is_read_with_its_conversations(tmp_path):
     file = write(
         tmp_path / "w.json", row, row | {"session_id": "s2", "chat_history": ["一言"], "output": "単"}
     )
-    load(project=project, files=[file])
+    assert load(project=project, files=[file]).warnings == []
     assert known(project) == [("s1", "w", 0, ["はい"]), ("s2", "w", 0, ["単"])]
     assert [turn["role"] for turn in Prompt.objects.get(key="s1").turns] == ["user", "assistant", "user"]
     assert Response.objects.first().generation["configs"]["engine"] == "vllm"

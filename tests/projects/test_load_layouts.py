@@ -324,7 +324,7 @@ def test_an_answer_that_speaks_of_errors_is_no_failure(project, tmp_path):
         (answer(1, choices=[{"index": "a", "turns": ["x"]}]), "choices[0].index: Here should be a whole number from 0 on."),
         (answer(1, choices=[{"index": 0, "turns": [None]}]), "choices[0].turns: There is no answer here."),
         (answer(1, choices=[{"index": 0}]), "choices[0].turns: Here should be an answer, or a list of answers, one per turn."),
-        (answer(1, "gpt-4", "A", "B", "C"), "choices: Here are 3 answers; the prompt “1” has 2 user turns."),
+        (answer(1, "gpt-4", "A", "B", "C"), "choices: Here are 3 answers; turns to be answered in the prompt “1”: 2."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_answer_is_said_with_its_place(project, tmp_path, row, sentence):

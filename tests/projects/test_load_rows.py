@@ -363,7 +363,7 @@ def test_more_answers_than_questions_are_an_error(project, tmp_path):
     row = {"prompt_id": "p1", "model": "m1", "turns": ["A", "B"]}
 
     assert errors(project, jsonl(tmp_path, PROMPT, row)) == [
-        "file.jsonl, line 2, response: Here are 2 answers; the prompt “p1” has 1 user turns."
+        "file.jsonl, line 2, response: Here are 2 answers; turns to be answered in the prompt “p1”: 1."
     ]
 
 

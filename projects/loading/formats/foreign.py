@@ -61,8 +61,8 @@ class Texts:
 
     def __init__(self, loading: Loading) -> None:
         self.loading = loading
-        self.keys: dict[str, int] = {}
-        """Keys, with how many turns are to be answered."""
+        self.keys: dict[str, list[bool]] = {}
+        """By key, of each turn of the user whether it is to be answered: the prompt itself answers the others."""
         self._by_text: dict[bytes, list[str]] = {}
         self._by_beginning: dict[bytes, list[str]] = {}
         with connection.cursor() as cursor:
@@ -81,10 +81,24 @@ class Texts:
 
     def _add(self, key: str, turns: list[dict[str, str]]) -> None:
         said = [turn["content"] for turn in turns if turn["role"] == "user"]
-        self.keys[key] = len(said)
+        self.keys[key] = [
+            turns[at + 1 : at + 2] == [] or turns[at + 1]["role"] != "assistant"
+            for at, turn in enumerate(turns)
+            if turn["role"] == "user"
+        ]
         for n in range(1, len(said)):
             self._by_beginning.setdefault(_digest(said[:n]), []).append(key)
         self._by_text.setdefault(_digest(said), []).append(key)
+
+    def answers(self, key: str, said: list[tuple[Any, str]]) -> list[str]:
+        """The answers among messages (role, text) that do not stand in the prompt."""
+        found, users = [], -1
+        is_open = self.keys[key]
+        for role, text in said:
+            users += role == "user"
+            if role == "assistant" and 0 <= users < len(is_open) and is_open[users]:
+                found.append(text)
+        return found
 
     def found(self, row: Row, said: list[str], field: str, *, source: str = "") -> tuple[str, bool]:
         """The prompt with these turns of the user, and whether they are all of its turns. Raises BadRow."""

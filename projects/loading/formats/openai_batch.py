@@ -63,11 +63,11 @@ class RequestFormat(Format):
         """The prompt, whether all of its turns are asked, and the answers that were given with the question."""
         texts = Texts.of(self.loading)
         users = [text for role, text in said if role == "user"]
-        earlier = [text for role, text in said if role == "assistant"]
         if custom_id in texts.keys:
-            return custom_id, len(users) >= texts.keys[custom_id], earlier
-        prompt, whole = texts.found(row, users, "body.messages")
-        return prompt, whole, earlier
+            prompt, whole = custom_id, len(users) >= len(texts.keys[custom_id])
+        else:
+            prompt, whole = texts.found(row, users, "body.messages")
+        return prompt, whole, texts.answers(prompt, said)
 
     def finish(self) -> None:
         """Everything was told where it was met."""
@@ -136,7 +136,7 @@ class OutputFormat(Format):
             return requests[custom_id]
         turns = Texts.of(self.loading).keys.get(custom_id)
         if turns is not None:
-            return custom_id, turns == 1, []
+            return custom_id, sum(turns) == 1, []
         reason = say(_("What “%(id)s” answers is not known."), id=quoted(custom_id))
         advice = say(_("Load it with the file of requests, or with the bundle that it was made from."))
         raise BadRow(Problem(reason, row.place("custom_id"), "custom_id", advice), why=BadRow.UNKNOWN)

@@ -118,14 +118,20 @@ class ResponseStore(Store):
             self.error(file, line, "response", reason, advice, other=other)
 
     def _tell_too_many_turns(self) -> None:
-        asked = "(SELECT count(*) FROM jsonb_array_elements(p.turns) AS turn WHERE turn ->> 'role' = 'user')"
+        # A turn of the user that the prompt answers itself is not asked. If it answers all of them, it is continued.
+        asked = (
+            "greatest(1, (SELECT count(*) FROM jsonb_array_elements(p.turns) WITH ORDINALITY AS one (said, at)"
+            " WHERE said ->> 'role' = 'user' AND p.turns -> at::integer ->> 'role' IS DISTINCT FROM 'assistant'))"
+        )
         for file, line, prompt, answers, questions in self.found(
             f"SELECT l.file, l.line, l.prompt, cardinality(l.turns), {asked} FROM {TARGETS} t"  # noqa: S608
             f" JOIN {self.staging} l ON l.n = t.n JOIN projects_prompt p ON p.id = t.prompt_id"
             f" WHERE cardinality(l.turns) > {asked} ORDER BY l.n"
         ):
             reason = say(
-                _("Here are %(answers)s answers; the prompt “%(prompt)s” has %(questions)s user turns."),
+                _(
+                    "Here are %(answers)s answers; turns to be answered in the prompt “%(prompt)s”: %(questions)s."
+                ),
                 answers=answers,
                 prompt=quoted(prompt),
                 questions=questions,
