@@ -13,6 +13,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.core.management import call_command
 from django.db import connection
 
+from annotation.rendering import render_waiting
 from annotation.services import make_batch
 from bench.served_urls import TABLE
 from projects.models import Item, LanguageModel, Member, Project, Prompt, Response, User
@@ -120,6 +121,9 @@ def prepare(*, items: int, raters: int) -> Study:
     began = time.perf_counter()
     make_batch(project=project, name="main", raters_per_item=2, seed=1)
     print(f"{items} items × 2 seats made in {time.perf_counter() - began:.2f} s", flush=True)
+    began = time.perf_counter()
+    rendered, _ = render_waiting()  # the worker's, who has done it before the raters come
+    print(f"{rendered} responses rendered in {time.perf_counter() - began:.1f} s", flush=True)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")

@@ -72,7 +72,7 @@ def free_seat(
     """The open seat of a rater who is locked, or an empty one that nobody else is claiming right now."""
     if not none_open and (current := _own_open(cursor, rater)):
         return current
-    found = pools(cursor, rater, batch)
+    found = pools(cursor, rater, batch, taking=True)
     if found and found[0].batch.lapsed:
         cursor.execute(_RETURN_LAPSED, [rater.pk])
     for pool in found:
@@ -92,7 +92,7 @@ def wait_for_seat(*, rater: Member, batch: Batch | None = None) -> Assignment | 
         lock(cursor, rater)
         if current := _own_open(cursor, rater):
             return current
-        for pool in pools(cursor, rater, batch):
+        for pool in pools(cursor, rater, batch, taking=False):
             while seat := pool.find():
                 mark = transaction.savepoint()
                 cursor.execute(take("%(seat)s"), {"rater": rater.pk, "seat": seat})

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any, NamedTuple
 
 from django.db.models.expressions import RawSQL
@@ -62,26 +64,27 @@ _BY_RESPONSE = """
      WHERE i.id = a.item_id)
 """
 
-_WINDOW = """
-    WITH near AS MATERIALIZED (
+_SEEN = """
+    near AS MATERIALIZED (
         (SELECT a.id, a.item_id, a.occasion, a.position, 1 AS part FROM annotation_assignment a
-         WHERE a.batch_id = %(batch)s AND a.state = 'empty' AND a.position >= %(start)s
+         WHERE a.batch_id = {batch} AND a.state = 'empty' AND a.position >= {start}
          ORDER BY a.position LIMIT {size})
         UNION ALL
         (SELECT a.id, a.item_id, a.occasion, a.position, 2 FROM annotation_assignment a
-         WHERE %(around)s AND a.batch_id = %(batch)s AND a.state = 'empty' AND a.position < %(start)s
+         WHERE {around} AND a.batch_id = {batch} AND a.state = 'empty' AND a.position < {start}
          ORDER BY a.position LIMIT {size})
     ), free AS MATERIALIZED (
         SELECT near.id, near.part, near.position FROM near WHERE {eligible}
     ), found AS (
         {found}
     )
-    SELECT
-        (SELECT count(*) FROM near WHERE part = 1), (SELECT count(*) FROM near WHERE part = 2),
-        (SELECT max(position) FROM near WHERE part = 1), (SELECT min(position) FROM free WHERE part = 1),
-        found.*
-    FROM (SELECT) AS one LEFT JOIN found ON true
 """
+_LOOK = """
+    (SELECT count(*) FROM near WHERE part = 1), (SELECT count(*) FROM near WHERE part = 2),
+    (SELECT max(position) FROM near WHERE part = 1), (SELECT min(position) FROM free WHERE part = 1),
+    found.*
+"""
+_WINDOW = f"WITH {_SEEN} SELECT {_LOOK} FROM (SELECT) AS one LEFT JOIN found ON true"  # noqa: S608 - our own words
 _FOUND = "SELECT f.id FROM free f ORDER BY f.part, f.position LIMIT 1"
 _TAKEN = """
     SELECT a.id FROM free f JOIN annotation_assignment a ON a.id = f.id AND a.state = 'empty'
@@ -116,19 +119,24 @@ class _Open(NamedTuple):
     """Whether somebody else's lease is over, of whatever batch."""
 
 
+# As `draw`.
+_DRAW = """
+    ('x' || left(md5(o.seed || ':' || %(rater)s::bigint || ':' || coalesce(o.last_item, 0)), 13))::bit(52)::bigint
+        / 4503599627370496.0::float8
+"""
 _LAST = """
     SELECT a.item_id AS item, a.batch_id AS batch, i.prompt_id AS prompt
     FROM annotation_assignment a JOIN projects_item i ON i.id = a.item_id
-    WHERE a.rater_id = %s AND a.state = 'submitted' AND a.submitted_at IS NOT NULL
+    WHERE a.rater_id = %(rater)s AND a.state = 'submitted' AND a.submitted_at IS NOT NULL
     ORDER BY a.submitted_at DESC LIMIT 1
 """
 _LAPSED = """
     SELECT EXISTS (
         SELECT FROM annotation_assignment
-        WHERE state = 'open' AND lease_until < statement_timestamp() AND rater_id <> %s
+        WHERE state = 'open' AND lease_until < statement_timestamp() AND rater_id <> %(rater)s
     ) AS lapsed
 """
-_SWEPT = "SELECT batch_id AS batch, reached, since FROM annotation_sweep WHERE rater_id = %s"
+_SWEPT = "SELECT batch_id AS batch, reached, since FROM annotation_sweep WHERE rater_id = %(rater)s"
 # Stands for the rater in the statement, which is compiled once.
 _ASKED = Member(pk=-1, project_id=-2, group="\0group")
 
@@ -148,16 +156,64 @@ def _open_batches() -> tuple[str, list[Any]]:
     return statement, list(terms)
 
 
-def pools(cursor: Any, rater: Member, batch: Batch | None) -> list[Pool]:
-    """The batches that the rater may take seats of, in the order of handing out."""
-    statement, asked = _open_batches()
+# The batches and, on the way, the first look into the first of them, unless something else comes before that look: this
+# is where nearly every claim ends.
+_POOLS = """
+    WITH last AS ({last}), swept AS ({swept}), lapsed AS ({lapsed}),
+    pools AS MATERIALIZED (SELECT o.*, row_number() OVER () AS place FROM ({open_batches}) AS o),
+    first AS MATERIALIZED (
+        SELECT o.id, {draw} AS start FROM (
+            SELECT * FROM pools WHERE %(only)s::bigint IS NULL OR id = %(only)s ORDER BY place LIMIT 1
+        ) AS o
+        WHERE %(taking)s::boolean AND filling = 'pool' AND "order" = 'mixed' AND purpose <> 'repeat'
+            AND reached IS NULL AND NOT lapsed
+    ), {seen}
+    SELECT {names}, first.id IS NOT NULL, {look}
+    FROM pools LEFT JOIN first ON first.id = pools.id LEFT JOIN found ON first.id IS NOT NULL
+    ORDER BY place
+"""
+
+
+@cache
+def _pools(size: int) -> tuple[str, dict[str, Any]]:
+    open_batches, terms = _open_batches()
+    numbers = count()
+    return _POOLS.format(
+        last=_LAST,
+        swept=_SWEPT,
+        lapsed=_LAPSED,
+        open_batches=re.sub("%s", lambda _: f"%(term{next(numbers)})s", open_batches),
+        draw=_DRAW,
+        seen=_SEEN.format(
+            batch="(SELECT id FROM first)",
+            start="(SELECT start FROM first)",
+            around="true",
+            size=size,
+            eligible=ELIGIBLE.format(seat="near"),
+            found=take(f"({_TAKEN.format(lock=LOCK)})"),
+        ),
+        names=", ".join(f'pools."{name}"' for name in _Open._fields),
+        look=_LOOK,
+    ), {f"term{number}": term for number, term in enumerate(terms)}
+
+
+def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> list[Pool]:
+    """The batches that the rater may take seats of, in the order of handing out; only `batch`, if it is given.
+
+    `taking`: a seat of the first of them may have been taken at once; `take` of that pool brings it.
+    """
+    statement, terms = _pools(NEAR)
     known = {_ASKED.pk: rater.pk, _ASKED.project_id: rater.project_id, _ASKED.group: rater.group}
-    cursor.execute(
-        f"WITH last AS ({_LAST}), swept AS ({_SWEPT}), lapsed AS ({_LAPSED}) {statement}",
-        [rater.pk, rater.pk, rater.pk, *(known.get(term, term) for term in asked)],
-    )
-    found = [_Open(*row) for row in cursor.fetchall()]
-    return [Pool(cursor, rater, row) for row in found if batch is None or row.id == batch.pk]
+    asked = {name: known.get(term, term) for name, term in terms.items()}
+    only = batch.pk if batch else None
+    cursor.execute(statement, asked | {"rater": rater.pk, "only": only, "taking": taking})
+    width = len(_Open._fields)
+    found = []
+    for row in cursor.fetchall():
+        if only in (None, row[0]):
+            look = _Look.of(row[width + 1 :]) if row[width] else None
+            found.append(Pool(cursor, rater, _Open(*row[:width]), look))
+    return found
 
 
 @dataclass(slots=True)
@@ -172,12 +228,17 @@ class _Look:
     """Position of the first seat ahead that the rater may take, even if somebody else is taking it right now."""
     seat: tuple[Any, ...] | None
 
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> _Look:
+        ahead, behind, last, first_free, *seat = row
+        return cls(ahead, behind, last, first_free, tuple(seat) if seat[0] is not None else None)
+
 
 class Pool:
     """What one rater can find in one batch."""
 
-    def __init__(self, cursor: Any, rater: Member, batch: _Open) -> None:
-        self.cursor, self.batch = cursor, batch
+    def __init__(self, cursor: Any, rater: Member, batch: _Open, first_look: _Look | None = None) -> None:
+        self.cursor, self.batch, self.first_look = cursor, batch, first_look
         self.terms = {
             "rater": rater.pk,
             "batch": batch.id,
@@ -225,7 +286,8 @@ class Pool:
         """One look after the other, each at more seats, until all have been seen."""
         if self.batch.reached is None:
             for size in (NEAR, FAR):
-                look = self._look(size, taking, start=self.start, around=True)
+                look = self.first_look if size == NEAR else None
+                look = look or self._look(size, taking, start=self.start, around=True)
                 yield look
                 if look.ahead < size and look.behind < size:
                     return
@@ -247,12 +309,16 @@ class Pool:
             start = math.nextafter(look.last, 2)
 
     def _look(self, size: int, taking: bool, *, start: float, around: bool) -> _Look:
-        found = take(f"({_TAKEN.format(lock=LOCK)})") if taking else _FOUND
-        eligible = self.eligible.format(seat="near")
-        terms = self.terms | {"start": start, "around": around}
-        self.cursor.execute(_WINDOW.format(size=size, eligible=eligible, found=found), terms)
-        ahead, behind, last, first_free, *seat = self.cursor.fetchone()
-        return _Look(ahead, behind, last, first_free, tuple(seat) if seat[0] is not None else None)
+        statement = _WINDOW.format(
+            batch="%(batch)s",
+            start="%(start)s",
+            around="%(around)s",
+            size=size,
+            eligible=self.eligible.format(seat="near"),
+            found=take(f"({_TAKEN.format(lock=LOCK)})") if taking else _FOUND,
+        )
+        self.cursor.execute(statement, self.terms | {"start": start, "around": around})
+        return _Look.of(self.cursor.fetchone())
 
 
 def _select(where: str, order: str) -> str:
@@ -261,5 +327,5 @@ def _select(where: str, order: str) -> str:
 
 def draw(seed: int, rater_id: int, last: int) -> float:
     """A place from 0 to 1: for each rater and each step another, and the same for the same seed, rater and step."""
-    digest = hashlib.blake2b(f"{seed}:{rater_id}:{last}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64
+    digest = hashlib.md5(f"{seed}:{rater_id}:{last}".encode(), usedforsecurity=False).hexdigest()
+    return int(digest[:13], 16) / 2**52

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.db import connection
 
 from annotation.models import Assignment, Sweep
 from annotation.services import (
@@ -155,3 +156,25 @@ def test_a_repeat_is_looked_for_anew_each_time(project, rater):
     assert claim_next(rater=rater).batch == first
     assert len(rate_all(other)) == 5 + 6  # one of the first batch is on the other rater's screen
     assert not Sweep.objects.filter(batch__purpose="repeat").exists()
+
+
+@pytest.mark.parametrize(("seed", "last"), [(0, None), (1, 7), (-(2**63), 2**40), (2**63 - 1, 1)])
+def test_the_database_draws_the_place_that_we_draw(seed, last):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {searching._DRAW} FROM (SELECT CAST(%(seed)s AS bigint) AS seed, %(last)s::bigint AS last_item) AS o",
+            {"seed": seed, "last": last, "rater": 3},
+        )
+        (place,) = cursor.fetchone()
+    assert place == searching.draw(seed, 3, last or 0)
+    assert 0 <= place < 1
+
+
+def test_a_claim_takes_one_statement_where_nothing_is_in_its_way(project, rater, django_assert_num_queries):
+    for _ in range(2):
+        create_batch(project, items=[create_item(project) for _ in range(3)])
+    claim_next(rater=create_member(project))  # reads the rubric
+    with django_assert_num_queries(
+        5
+    ):  # a savepoint and its end, a lock, the open seat if there is one, and this
+        assert claim_next(rater=rater)
