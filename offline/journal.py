@@ -25,6 +25,7 @@ from offline.places import Places
 
 VERSION = 1
 SYNC_EVERY = 1.0  # seconds
+BLOCK = 1 << 16  # bytes
 
 
 class JournalError(RuntimeError):
@@ -224,23 +225,33 @@ def as_json(said: Any) -> str:
 
 
 def cut_torn_line(path: Path) -> int:
-    """Take away a last line that does not end, and say how many bytes that was."""
+    """Take away a last line that does not end, and say how many bytes that was. One that lacks its end alone gets it."""
     if not path.exists():
         return 0
     with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        position, block = size, 1 << 16
+        size = position = file.seek(0, os.SEEK_END)
+        end = 0
         while position > 0:
-            start = max(0, position - block)
+            start = max(0, position - BLOCK)
             file.seek(start)
             newline = file.read(position - start).rfind(b"\n")
             if newline >= 0:
                 end = start + newline + 1
-                file.truncate(end)
-                return size - end
+                break
             position = start
-        file.truncate(0)
-        return size
+        file.seek(end)
+        if end < size and _is_whole(file.read()):
+            file.write(b"\n")
+            return 0
+        file.truncate(end)
+        return size - end
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -26,6 +26,11 @@ class Places:
     def __len__(self) -> int:
         return self._n
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return 16 * len(self._keys)
+
     def get(self, item_id: str, turn: int) -> int | None:
         at = self._at(_key(item_id, turn))
         return self._values[at] - 1 if self._values[at] else None

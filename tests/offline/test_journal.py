@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offline.bundle import sha256
 from offline.journal import AllDone, Done, Journal, cut_torn_line, read_done, read_lines
+from offline.places import Places
+from offline.runs import read as read_runs
 
+ROOT = Path(__file__).resolve().parents[2]
 ITEM, OTHER = "0" * 31 + "1", "0" * 31 + "2"
 
 
@@ -88,6 +95,14 @@ def test_only_a_torn_end_is_cut(tmp_path, end):
     assert path.read_text() == whole
 
 
+def test_a_line_that_only_lacks_its_end_is_kept(tmp_path):
+    path = tmp_path / "results-1-of-1.jsonl"
+    for whole in ('{"n": 1}\n{"n": 2}', '{"n": 2}'):
+        path.write_text(whole)
+        assert cut_torn_line(path) == 0
+        assert path.read_text() == whole + "\n"
+
+
 def test_a_torn_line_longer_than_a_block_is_found(tmp_path):
     path = tmp_path / "results-1-of-1.jsonl"
     path.write_bytes(b'{"n": 1}\n' + b"x" * 300_000)
@@ -102,3 +117,41 @@ def test_places_are_those_of_the_lines(tmp_path):
     path.write_text("".join(f'{{"n": {10**n}}}\n' for n in range(9)))
     offsets = [offset for offset, _line in read_lines(path)]
     assert offsets == [0, *itertools.accumulate(len(f'{{"n": {10**n}}}\n') for n in range(8))]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=60))
+def test_places_are_those_that_were_said_first(said):
+    places, plain = Places(), {}
+    for offset, (item, turn) in enumerate(said):
+        key = sha256(str(item))[:32]
+        assert places.add(key, turn, offset) == ((key, turn) not in plain)
+        plain.setdefault((key, turn), offset)
+    assert len(places) == len(plain)
+    for item in range(41):
+        for turn in (1, 2, 3):
+            assert places.get(sha256(str(item))[:32], turn) == plain.get((sha256(str(item))[:32], turn))
+
+
+def test_many_places_take_little_memory():
+    places = Places()
+    for number in range(50_000):
+        places.add(sha256(str(number))[:32], 1 + number % 3, 10**12 + number)
+    assert all(
+        places.get(sha256(str(number))[:32], 1 + number % 3) == 10**12 + number
+        for number in range(0, 50_000, 7)
+    )
+    assert places.get("f" * 32, 1) is None
+    assert places.size <= 50_000 * 48
+
+
+def test_shards_write_into_one_file_of_runs_without_mixing(tmp_path):
+    """Lines of 100 kB, as long as a chat template and an engine's options make them."""
+    code = (
+        "import sys; from pathlib import Path; from offline.runs import _append\n"
+        "for n in range(20): _append(Path(sys.argv[1]), {'event': 'x', 'who': sys.argv[2], 'n': n, 'text': sys.argv[2] * 100_000})"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, tmp_path, who], cwd=ROOT) for who in "abc"]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    found = list(read_runs(tmp_path))
+    assert len(found) == 60
+    assert all(set(said["text"]) == {said["who"]} for said in found)

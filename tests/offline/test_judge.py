@@ -136,6 +136,24 @@ def test_api_errors_are_counted_apart_from_parse_errors(serve, tmp_path, says, c
     assert "overall: API errors 25.00 %, parse errors 25.00 %" in capsys.readouterr().err
 
 
+def test_items_that_are_in_the_journal_twice_are_counted_once(serve, tmp_path, says):
+    says(lambda body: "?" if "応答一" in body["messages"][-1]["content"] else GOOD)
+    folder, running = (
+        judge_bundle(tmp_path / "b", responses=["応答一", "応答二", "長" * 5000]),
+        serve(longest=4000),
+    )
+    run(folder, running.url)
+    once = json.loads((folder / "judge-summary.json").read_text())
+    path = folder / "results-1-of-1.jsonl"
+    path.write_bytes(2 * path.read_bytes())
+    asked = len(running.server.asked)
+
+    assert run(folder, running.url) == 1
+    assert json.loads((folder / "judge-summary.json").read_text()) == once
+    assert (once["items"], once["answers"], once["unparsed"], once["api_errors"]) == (3, 4, 1, 1)
+    assert len(running.server.asked) == asked
+
+
 def test_a_checklist_is_kept(serve, tmp_path, says):
     says(lambda body: '{"checklist": ["一", "二"]}')
     folder = judge_bundle(tmp_path / "b", "checklist-builder", ["-"])

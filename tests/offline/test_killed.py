@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 
+from offline.journal import read_lines
 from tests.offline.test_generate import ROOT, answers, lines
 
 
@@ -29,6 +29,9 @@ def test_killed_fifty_times_it_ends_as_if_nothing_had_been(serve, bundle):
     size = lambda: journal.stat().st_size if journal.exists() else 0  # noqa: E731
 
     kills = torn = 0
+    kept: list[
+        tuple[int, set[tuple[str, int]]]
+    ] = []  # after each kill: how many were asked, and what the journal held
     while kills < 50:
         process = start(rough, running.url)
         # After so many more bytes, wherever in a line that is; the runner has just begun, or is in the midst of it.
@@ -46,6 +49,7 @@ def test_killed_fifty_times_it_ends_as_if_nothing_had_been(serve, bundle):
             with journal.open("rb+") as file:
                 file.truncate(max(0, size() - rng.randrange(1, 60)))
             torn += 1
+        kept.append((len(running.server.asked), settled(journal)))
     assert kills == 50
     assert torn > 5
     assert start(rough, running.url).wait(120) == 0
@@ -53,16 +57,24 @@ def test_killed_fifty_times_it_ends_as_if_nothing_had_been(serve, bundle):
     assert start(calm, serve().url).wait(120) == 0
     assert answers(rough) == answers(calm)  # each turn once, and the same
     assert len(answers(rough)) == 4000
-    # Turn 2 was built on the turn 1 that was kept, even where turn 1 had been answered before and lost.
-    kept = {(line["item_id"], line["turn"]): line["content"] for line in lines(rough)}
-    first = {line["item_id"]: line["prompt_id"] for line in lines(rough)}
-    by_prompt = {prompt: item for item, prompt in first.items()}
-    asked = Counter()
-    for body in running.server.asked:
-        words = body["messages"]
-        item = by_prompt["p" + words[0]["content"].split("、")[0].removeprefix("質問 ")]
-        asked[item, len(words)] += 1
-        if len(words) == 3:
-            assert words[1]["content"] == kept[item, 1]
-    # What was answered and kept is not asked for again: only what was on its way at a kill, or torn.
-    assert sum(asked.values()) - 4000 <= kills * 64 + torn
+    # What was answered and kept was never asked for again, turn 1 least of all; and turn 2 was built on the turn 1 that was kept,
+    # even where turn 1 had been answered before and lost.
+    said = {(line["prompt_id"], line["turn"]): line["content"] for line in lines(rough)}
+    asked = [
+        ("p" + body["messages"][0]["content"].split("、")[0].removeprefix("質問 "), (len(body["messages"]) + 1) // 2)
+        for body in running.server.asked
+    ]  # fmt: skip
+    for body, (prompt, turn) in zip(running.server.asked, asked, strict=True):
+        if turn == 2:
+            assert body["messages"][1]["content"] == said[prompt, 1]
+    for number, turns in kept:
+        assert not turns.intersection(asked[number:])
+    assert len(asked) - 4000 <= kills * 64 + torn
+
+
+def settled(journal):
+    if not journal.exists():
+        return set()
+    return {
+        (line["prompt_id"], line["turn"]) for _offset, line in read_lines(journal) if line["status"] == "ok"
+    }
