@@ -130,6 +130,11 @@ def test_a_checklist_for_a_prompt_that_there_is_not_is_refused(project, built):
     assert "There is no prompt “c”" in refusal(project, built)[0]
 
 
+def test_a_checklist_for_other_words_is_refused(project, built):
+    Prompt.objects.filter(key="b").update(turns=[{"role": "user", "content": "別の質問"}])
+    assert "The bundle asks something else than the prompt “b” of this project" in refusal(project, built)[0]
+
+
 def test_a_prompt_is_asked_once(project, tmp_path):
     with pytest.raises(CommandError, match="makes a prompt’s checklist, of which there is one"):
         call_command(*ASKED, "--repeats", "2", "--out", str(tmp_path / "twice"))

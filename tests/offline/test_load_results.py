@@ -338,13 +338,34 @@ def test_control_characters_and_mark_up_stay_as_they_are(project, folder):
     assert known(project) == [("p0", "tiny", 0, hostile)]
 
 
+def test_a_bundle_that_asks_something_else_under_the_same_ids_is_refused(project, folder):
+    """Ids such as 1, 2, 3 are those of many projects."""
+    write(folder / "results-1-of-1.jsonl", *lines_of(folder, *WHOLE))
+    own = [{"role": "user", "content": text} for text in ("質問 1、その 1", "質問 1、その 二")]
+    for turns in (
+        own,
+        own[:1],
+        [{"role": "user", "content": "別の質問"}] * 2,
+        [*own[:1], {"role": "assistant", "content": "…"}],
+    ):
+        Prompt.objects.filter(key="p1").update(turns=turns)
+        [said] = refusal(project, folder)
+        assert said.startswith(
+            "items.jsonl, line 2, turns: The bundle asks something else than the prompt “p1” of this project: “質問 1、その 2”"
+        )
+    system = {"role": "system", "content": "簡潔に"}
+    Prompt.objects.filter(key="p1").update(turns=[system, *own[:1], own[1] | {"content": "質問 1、その 2"}])
+    assert load(project=project, files=[folder]).created["responses"] == 2
+
+
 def test_samples_and_variants_are_samples_of_their_prompt(project, bundle):
+    create_prompt(project, key="one", turns=[{"role": "user", "content": "何？"}])
     of = a_manifest(samples=2, variants=["a", "b"])
     items = [
         make_item(
             of,
-            prompt_id="p0",
-            turns=[{"role": "user", "content": f"{variant}?"}],
+            prompt_id="one",
+            turns=[{"role": "user", "content": f"{variant}: 何？ 順を追って"}],
             sample=sample,
             variant=variant,
         )
@@ -355,7 +376,7 @@ def test_samples_and_variants_are_samples_of_their_prompt(project, bundle):
     write(folder / "results-1-of-1.jsonl", *lines_of(folder, *((n, 1, f"答え{n}") for n in range(4))))
 
     load(project=project, files=[folder])
-    assert known(project) == [("p0", "tiny", n, [f"答え{n}"]) for n in range(4)]
+    assert known(project) == [("one", "tiny", n, [f"答え{n}"]) for n in range(4)]
     assert Response.objects.get(sample=2).generation["variant"] == "b"
 
 

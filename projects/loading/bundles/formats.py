@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from offline.bundle import BundleError, Item, Manifest, check_item, hash_of_file
+from projects.loading.bundles.asked import Prompts, asks, builds_on
 from projects.loading.bundles.known import Bundles
 from projects.loading.bundles.records import AnsweredRecord, AskedRecord
 from projects.loading.fields import BadRow, Columns
@@ -116,18 +118,23 @@ class ItemsFormat(_OfBundle):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._job: str | None = None
+        self._prompts = Prompts(self.loading)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        manifest = self.bundles.by_items.get(hash_of_file(self.table.path))
+        if manifest is None:
+            reason = say(_("No manifest speaks of this file as it is."))
+            advice = say(
+                _("Load it with the manifest.json of its bundle; if that is so, copy the bundle again.")
+            )
+            raise Refused(Problem(reason, Place(self.table.name), advice=advice))
+        return manifest
+
+    def rows(self) -> Iterator[Row]:
+        return self._prompts.ahead(super().rows(), self.manifest)
 
     def records(self, row: Row) -> Iterator[Record]:
-        if self._job is None:
-            manifest = self.bundles.by_items.get(hash_of_file(self.table.path))
-            if manifest is None:
-                reason = say(_("No manifest speaks of this file as it is."))
-                advice = say(
-                    _("Load it with the manifest.json of its bundle; if that is so, copy the bundle again.")
-                )
-                raise Refused(Problem(reason, Place(self.table.name), advice=advice))
-            self._job = manifest.job_id
         values = row.values
         if strange := sorted(values.keys() - _ITEM_FIELDS):
             raise wrong(row, strange[0], _("There is no such field in an item."))
@@ -145,15 +152,34 @@ class ItemsFormat(_OfBundle):
             number = values.get(name, 0)
             if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
                 raise wrong(row, name, _("Here should be a whole number from 0 on."))
+        self._compare(row, item)
         users = [place for place, turn in enumerate(item.turns) if turn["role"] == "user"]
         yield AskedRecord(
             row=row,
-            job=self._job,
+            job=self.manifest.job_id,
             item=item.item_id,
             prompt=item.prompt_id,
             turns=[users.index(place) + 1 for place in item.answered],
             said={name: values[name] for name in _OF_ITEM if name in values},
         )
+
+    def _compare(self, row: Row, item: Item) -> None:
+        """An answer to other words than the prompt's would be taken for an answer to it. What was judged has a hash of its own."""
+        turns = self._prompts.known(item.prompt_id)
+        judge = self.manifest.judge or {}
+        if turns is None or (judge and judge.get("style") != "checklist"):
+            return
+        if not (builds_on if judge else asks)(item, turns):
+            asked = item.turns[-1]["content"]
+            reason = say(
+                _("The bundle asks something else than the prompt “%(id)s” of this project: “%(asked)s”"),
+                id=quoted(item.prompt_id),
+                asked=quoted(asked, 100),
+            )
+            advice = say(
+                _("Load it into the project that it was prepared from, or give the prompts ids of their own.")
+            )
+            raise BadRow(Problem(reason, row.place("turns"), "turns", advice))
 
 
 class RunsFormat(_OfBundle):
