@@ -34,8 +34,9 @@ def logging_config(level: str) -> dict[str, object]:
             # Django adds handlers of its own to these; ours at the root is enough.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # Every command would begin with what it registers.
+            # Every command would begin with what it registers, and end with what it leaves to the worker.
             "procrastinate.blueprints": {"level": "WARNING"},
             "procrastinate.periodic": {"level": "WARNING"},
+            "procrastinate.jobs": {"level": "WARNING"},
         },
     }

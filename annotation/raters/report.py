@@ -67,15 +67,11 @@ def _lines(found: ProjectRaters) -> Iterator[str]:
 def _design(panel: RaterPanel) -> Iterator[str]:
     health = panel.health
     counts = ngettext("%(n)s rater", "%(n)s raters", health.n_raters) % {"n": f"{health.n_raters:,}"}
-    yield (
-        counts
-        + " · "
-        + _("%(least)s to %(most)s items each")
-        % {
-            "least": f"{health.load[0]:,}",
-            "most": f"{health.load[1]:,}",
-        }
-    )
+    least, most = health.load
+    each = ngettext("%(n)s item each", "%(n)s items each", most) % {"n": f"{most:,}"}
+    if least < most:
+        each = _("%(least)s to %(most)s items each") % {"least": f"{least:,}", "most": f"{most:,}"}
+    yield f"{counts} · {each}"
     if not health.connected:
         yield "! " + _(
             "The raters fall into %(n)s groups that share no item: severities compare within a group only."
@@ -185,12 +181,13 @@ def _axis(
         yield from _table([_("model"), *(str(words.MEANS[name]) for name in MEANS)], rows)
         yield from legend.lines()
     if reliable := found.reliability[place]:
-        yield "  " + _(
-            "Reliability of the models' means: %(figure)s (two halves of the raters: %(halves)s)"
-        ) % {
-            "figure": figure_in_words(reliable.stepped_up),
-            "halves": figure_in_words(reliable.halves),
-        }
+        figure, halves = figure_in_words(reliable.stepped_up), figure_in_words(reliable.halves)
+        if figure == halves:  # there is neither, for the same reason
+            yield "  " + _("Reliability of the models' means: %(figure)s") % {"figure": figure}
+        else:
+            yield "  " + _(
+                "Reliability of the models' means: %(figure)s (two halves of the raters: %(halves)s)"
+            ) % {"figure": figure, "halves": halves}
 
 
 def _over_axes(found: ProjectRaters, panel: RaterPanel, letters: Letters) -> Iterator[str]:

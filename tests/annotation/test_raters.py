@@ -299,6 +299,16 @@ def test_a_letter_stands_for_the_same_reason_below_every_table():
         assert table == sorted(table)
 
 
+def test_what_is_the_same_is_said_once():
+    """Two raters of everything have the same number of items; two models have no reliability, and so no halves of it."""
+    project, _batch, _sheet = create_study(people=2, models=2)
+    text = as_text(raters(project=project))
+    assert "\n2 raters · 16 items each\n" in text
+    assert "Reliability of the models' means: undefined: too little data for this figure\n" in text
+    with translation.override("ja"):
+        assert "1 人あたり 16 件\n" in as_text(raters(project=project))
+
+
 def test_no_user_and_no_name_of_a_file_is_printed():
     project, _batch, _sheet = create_study()
     Member.objects.filter(project=project, pseudonym="R001").update(external_name="Yamada Taro")
