@@ -88,6 +88,8 @@ test-vllm: install
 		echo 'vLLM for CPUs could not be installed; what uv said is above. Where it is torch 2.13.0+cpu that is not there: that' \
 			'build is not in every registry. Name a folder or page that has it: make test-vllm FIND_LINKS=…' >&2; exit 1; }
 	@$(VLLM)/bin/python -m tests.offline.real_vllm $(VLLM)-test
+	@echo 'Loading what came of it into a project …'
+	@REAL_VLLM=$(VLLM)-test $(VENV)/bin/pytest --quiet tests/offline/real_vllm_comes_back.py
 
 lock: install
 	$(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

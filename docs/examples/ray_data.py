@@ -65,6 +65,8 @@ def engine(manifest: dict[str, Any], *, model: str | None, more: dict[str, Any])
         )
     template = manifest["chat_template"] or {}
     return {
+        # The engine makes text of tokens, as a server's does; the stage for it leaves halves of characters at the end.
+        "detokenize_stage": False,
         "model_source": model or manifest["model"].get("path") or manifest["model"]["name"],
         "engine_kwargs": {"generation_config": "vllm", **manifest["engine"], **more},
         "chat_template_stage": {
