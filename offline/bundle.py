@@ -86,6 +86,8 @@ class Item:
     """Judging pairs: the second model."""
     response_sha256: str | None = None
     """Judging: of the judged text."""
+    other_sha256: str | None = None
+    """Judging pairs: of the second model's text."""
 
     @property
     def answered(self) -> list[int]:
@@ -223,7 +225,7 @@ def make_item(manifest: Manifest, **said: Any) -> Item:
 def item_key(manifest: Manifest, item: Item) -> str:
     """32 hexadecimal digits. Of everything that decides the answer, the settings of the job included."""
     said = asdict(item)
-    del said["item_id"]
+    del said["item_id"], said["other_sha256"]  # the text that it is of stands in `turns`
     return sha256(canonical([manifest.settings_digest(), said]))[:32]
 
 

@@ -232,6 +232,7 @@ class _Making:
                         order=order,
                         other=self.asked.baseline if pairs else None,
                         response_sha256=sha256(answers[row.turn - 1]),
+                        other_sha256=sha256(other[row.turn - 1]) if pairs else None,
                     )
 
     def _filled(

@@ -116,6 +116,7 @@ class Judged(BundleKind):
         swapped = said.get("order") == "ba"
         models = said.get("model", ""), said["other"]
         first, second = reversed(models) if swapped else models
+        hashes = said.get("response_sha256") or "", said.get("other_sha256") or ""
         return VerdictRecord(
             row=answer.row,
             prompt=asked.prompt,
@@ -131,8 +132,8 @@ class Judged(BundleKind):
             axis=axis,
             judge_prompt=self._prompt(manifest),
             repeat=int(said.get("repeat", 0)) + 1,
-            first_sha256="" if swapped else said.get("response_sha256", ""),
-            second_sha256=said.get("response_sha256", "") if swapped else "",
+            first_sha256=hashes[swapped],
+            second_sha256=hashes[not swapped],
             version=self._version(manifest),
         )
 

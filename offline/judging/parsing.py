@@ -258,6 +258,6 @@ def judged(item: Item) -> dict[str, Any]:
     """What was judged: so that a journal's line can be understood by itself."""
     said: Iterable[tuple[str, Any]] = [
         ("model", item.model), ("other", item.other), ("order", item.order), ("turn", item.turn), ("sample", item.sample),
-        ("repeat", item.repeat), ("response_sha256", item.response_sha256),
+        ("repeat", item.repeat), ("response_sha256", item.response_sha256), ("other_sha256", item.other_sha256),
     ]  # fmt: skip
     return {name: value for name, value in said if value not in (None, "")}

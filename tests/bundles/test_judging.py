@@ -136,6 +136,8 @@ def test_a_pair_is_judged_in_both_orders(project, prepare, tmp_path):
     for item in items[4:]:
         text = item.turns[0]["content"]
         assert (text.index("答え0三") < text.index("答え1三")) == (item.order == "ab")
+        hashes = [hashlib.sha256(answer.encode()).hexdigest() for answer in ("答え0三", "答え1三")]
+        assert [item.response_sha256, item.other_sha256] == hashes
     assert manifest.judge["style"] == "pair"
     _, one_order = prepare(
         *judging("--all", "--baseline", "Momo-7B", "--order", "ab", preset="mt-bench-pair"), out="ab"

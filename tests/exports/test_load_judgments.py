@@ -424,6 +424,12 @@ def test_a_judge_that_saw_another_text_in_a_pair_is_a_conflict(project, tmp_path
     [said] = refusal(project, folder)
     assert "saw another text than the response of “m1” to “1”" in said
 
+    seen = {"response_sha256": sha256("m1 1-1"), "other_sha256": sha256("前の答え"), "order": order}
+    folder, [item] = judging(tmp_path / "other", [of | seen], style="pair", axes=axes)
+    write(folder / "results-1-of-1.jsonl", line(folder, item, scores={"overall": 1.0}))
+    [said] = refusal(project, folder)
+    assert "saw another text than the response of “base” to “1”" in said
+
 
 # Multiple choice
 

@@ -34,6 +34,7 @@ _OF_ITEM = (
     "order",
     "other",
     "response_sha256",
+    "other_sha256",
     "system",
     "params",
 )
@@ -51,6 +52,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _OF_ITEM_KINDS: dict[str, tuple[type, ...]] = {
     "prompt_sha256": (str,), "variant": (str,), "system": (str, type(None)), "params": (dict,), "model": (str, type(None)),
     "order": (str,), "other": (str, type(None)), "response_sha256": (str, type(None)),
+    "other_sha256": (str, type(None)),
 }  # fmt: skip
 _READ = ("scores", "parse", "reasons", "verdict", "checklist")
 
