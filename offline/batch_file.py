@@ -27,7 +27,7 @@ from offline.backends.completion import parse_answer
 from offline.bundle import BundleError, Item, Manifest, canonical, hash_of_file, read_items, seed_of, sha256
 from offline.conversation import messages, request, turns_of
 from offline.flags import from_one, shard_of
-from offline.journal import Done, Journal, JournalError, as_json, now, read_done
+from offline.journal import Done, Journal, JournalError, as_json, check_shards, now, read_done
 from offline.runner import (
     COMPLETE,
     FAILED,
@@ -320,6 +320,7 @@ def run(options: argparse.Namespace, manifest: Manifest, reading: Reading) -> in
     runs.check_same(folder, manifest)
     run_id = str(uuid.uuid4())
     with Journal(folder, shard) as journal:
+        check_shards(folder, shard[1])
         files: list[Path] = []
         if do != "write":
             files = [Path(name) for name in options.batch_outputs] or sorted(

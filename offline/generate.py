@@ -19,7 +19,7 @@ from offline import provenance, runs
 from offline.backends import Backend, Refusal, choice
 from offline.bundle import BundleError, Kind, Manifest
 from offline.flags import from_one, from_zero, seconds, shard_of
-from offline.journal import Journal, JournalError
+from offline.journal import Journal, JournalError, check_shards
 from offline.progress import Progress
 from offline.runner import FAILED, RESUMABLE, AsItIs, Options, Reading, Runner
 
@@ -132,18 +132,6 @@ async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading
             runs.end(folder, run_id=runner.run_id, status=status, why=runner.why, counts=runner.counts)
     say(summary(runner, status))
     return status
-
-
-def check_shards(folder: Path, n: int) -> None:
-    """Another number of shards would ask for everything once more. Raises BundleError."""
-    for path in sorted(folder.glob("results-*-of-*.jsonl")):
-        of = path.stem.rpartition("-")[2]
-        if of.isdigit() and int(of) != n and path.stat().st_size:
-            raise BundleError(
-                f"{folder}: was begun in {int(of)} shard{'s' if int(of) > 1 else ''} ({path.name}), so it is finished in as many:"
-                f" --shard K/{int(of)}. To divide what is left in another way, finish it first, or copy the bundle’s two files to"
-                " a new folder"
-            )
 
 
 @contextlib.contextmanager

@@ -100,6 +100,18 @@ def name_of(shard: tuple[int, int]) -> str:
     return f"results-{shard[0]}-of-{shard[1]}.jsonl"
 
 
+def check_shards(folder: Path, n: int) -> None:
+    """Another number of shards would ask for everything once more. Raises JournalError."""
+    for path in sorted(folder.glob("results-*-of-*.jsonl")):
+        of = path.stem.rpartition("-")[2]
+        if of.isdigit() and int(of) != n and path.stat().st_size:
+            raise JournalError(
+                f"{folder}: was begun in {int(of)} shard{'s' if int(of) > 1 else ''} ({path.name}), so it is finished in as many:"
+                f" --shard K/{int(of)}. To divide what is left in another way, finish it first, or copy the bundle’s two files to"
+                " a new folder"
+            )
+
+
 class Journal:
     """The journal of one shard, open for writing. Use it in a `with`."""
 

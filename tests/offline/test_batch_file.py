@@ -199,6 +199,20 @@ def test_shards_have_folders_of_their_own(bundle):
     assert not written[0] & written[1]
 
 
+def test_files_for_another_number_of_shards_than_was_begun_with_are_refused(bundle, serve, capsys):
+    folder = bundle(20)
+    assert generate.main([str(folder), "--base-url", serve().url]) == 0
+    assert batch_file.main(["write", str(folder), "--shard", "1/2"]) == 1
+    assert "was begun in 1 shard (results-1-of-1.jsonl)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "many"])
+def test_a_size_that_makes_no_sense_is_refused(bundle, capsys, size):
+    with pytest.raises(SystemExit):
+        batch_file.main(["write", str(bundle(1)), "--size", size])
+    assert "--size" in capsys.readouterr().err
+
+
 def test_half_of_a_character_does_not_stop_anything(bundle):
     folder = bundle(1)
     batch_file.main(["write", str(folder)])

@@ -332,20 +332,16 @@ def test_a_changed_manifest_is_refused_whatever_else_stands_in_the_runs(serve, b
         json.loads(begins) | {"backend": {"chat_template": "a\u2028b\x85c"}}, ensure_ascii=False
     )
     runs.write_text("5\nnull\n{torn\n" + begins + "\n" + ends[:20], encoding="utf-8")
-    said = json.loads((folder / MANIFEST).read_text())
-    (folder / JOURNAL).unlink()
-
-    assert (
-        generate(folder, "--base-url", running.url) == 0
-    )  # what comes after half a line is on a line of its own
-    assert [json.loads(line)["event"] for line in runs.read_text("utf-8").split("\n")[-3:-1]] == [
-        "begins",
-        "ends",
-    ]
-    said["judge"], said["sampling"]["temperature"] = None, 0.5
-    (folder / MANIFEST).write_text(json.dumps(said))
+    whole = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(whole.replace('"temperature": 1.0', '"temperature": 0.5'))
     assert generate(folder, "--base-url", running.url) == 1
     assert "not the one that this bundle was begun with" in capsys.readouterr().err
+
+    (folder / MANIFEST).write_text(whole)
+    (folder / JOURNAL).unlink()
+    assert generate(folder, "--base-url", running.url) == 0
+    last = [json.loads(line)["event"] for line in runs.read_text("utf-8").split("\n")[-3:-1]]
+    assert last == ["begins", "ends"]  # what comes after half a line is on a line of its own
 
 
 def test_another_number_of_shards_is_refused(serve, bundle, capsys):
