@@ -15,6 +15,7 @@ import pytest
 from offline.judging import presets
 from tests.offline.judged import judge_bundle
 
+pytestmark = pytest.mark.xdist_group("wheel")  # built once
 ROOT = Path(__file__).resolve().parents[2]
 UV = [sys.executable, "-m", "uv"]
 FILES = sorted(
