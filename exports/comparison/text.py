@@ -13,6 +13,7 @@ from exports.comparison import words
 from exports.comparison.axis import AxisComparison
 from exports.comparison.between import AxisBetween
 from exports.comparison.cautions import cautions
+from exports.comparison.judges import preset_of
 from exports.comparison.lines import Section, aligned, heading
 from exports.comparison.project import JudgeComparison, ProjectComparison
 from exports.comparison.verdicts.text import pairs_as_text, wildbench_as_text
@@ -56,7 +57,7 @@ def _lines(found: ProjectComparison) -> Iterator[str]:
 
 
 def _judge(of: JudgeComparison) -> Iterator[str]:
-    prompts = [run.prompt for run in of.judge.runs if run.prompt]
+    prompts = [preset_of(run) for run in of.judge.runs if run.prompt]
     title = _("Judge %(name)s") % {"name": of.judge.name}
     if prompts:
         title += " · " + _("prompt %(prompts)s") % {"prompts": ", ".join(_short(one) for one in prompts)}

@@ -18,7 +18,7 @@ from stats.judges.grid import Ratings
 from stats.judges.moments import ratio
 from stats.judges.tables import row_order, row_pearson
 from stats.ranking.battles import Verdicts
-from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts
+from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts, by_prompt
 
 _SLACK = 1e-9
 """Two means of the same scores may differ by that much."""
@@ -99,41 +99,44 @@ def preferences(
     of_raters = _by_raters(judge, (cells[0][use], cells[1][use]), ratings, shape, margin)
     anonymous = ratings is not None and ratings.anonymous
     table = [[int(((people == h) & (judge == j)).sum()) for j in _OUTCOMES] for h in _OUTCOMES]
-    in_it = np.array([(first == k) | (second == k) for k in range(m)]).reshape(m, n).astype(np.float64)
-    wins = [
-        np.array([np.where(first == k, got, 1 - got) for k in range(m)]).reshape(m, n) * in_it
-        for got in (people, judge)
-    ]
     decided = (people != TIE) & (judge != TIE)
+    same = people == judge
+    sides = [(first == k, second == k) for k in range(m)]
+    prompts, sums = by_prompt(
+        prompt,
+        (np.ones(n), same, people == TIE, judge == TIE, decided, decided & same, *of_raters.columns),
+    )
+    _, counted = by_prompt(prompt, (a | b for a, b in sides))
+    won = [by_prompt(prompt, (a * got + b * (1 - got) for a, b in sides))[1] for got in (people, judge)]
     kept = np.array([k != leave_out for k in range(m)], dtype=bool)
 
     def figures(weights: Floats) -> Floats:
-        total = weights.sum(axis=1)
-        same = ratio(weights @ (people == judge), total)
-        ties_h, ties_j = (ratio(weights @ (side == TIE), total) for side in (people, judge))
+        total, alike, tied_h, tied_j, both, winners, raters, with_judge, with_people = (weights @ sums).T
+        agreed, ties_h, ties_j = (ratio(of, total) for of in (alike, tied_h, tied_j))
         chance = ties_h * ties_j + (1 - ties_h) * (1 - ties_j) / 2
-        counted = weights @ in_it.T
-        rates = [ratio(weights @ won.T, counted) for won in wins]
-        present = (counted > 0) & kept
-        few = present.sum(axis=1) < _FEWEST_MODELS
+        in_it = weights @ counted
+        rates = [ratio(weights @ of, in_it) for of in won]
+        present = (in_it > 0) & kept
         x, y = (np.where(present, rate, 0.0) for rate in rates)
-        spearman, counts = row_order(x, y, present)
-        correlations = np.column_stack([row_pearson(x, y, present), spearman, counts.tau_b])
-        correlations[few] = np.nan
+        spearman, pairs_of_models = row_order(x, y, present)
+        correlations = np.column_stack([row_pearson(x, y, present), spearman, pairs_of_models.tau_b])
+        correlations[present.sum(axis=1) < _FEWEST_MODELS] = np.nan
         return np.column_stack(
             [
-                same,
-                ratio(same - chance, 1 - chance),
-                ratio(weights @ (decided & (people == judge)), weights @ decided),
+                agreed,
+                ratio(agreed - chance, 1 - chance),
+                ratio(winners, both),
                 ties_h,
                 ties_j,
-                *of_raters.figures(weights),
+                ratio(with_judge, raters),
+                ratio(with_people, raters),
+                ratio(with_judge - with_people, raters),
                 correlations,
                 *rates,
             ]
         )
 
-    size = in_it.sum(axis=1).astype(int).tolist()
+    size = [int((a | b).sum()) for a, b in sides]
     no_raters = Reason.ANONYMOUS if anonymous else Reason.SINGLE_RATINGS
     few_models = sum(bool(size[k]) and bool(kept[k]) for k in range(m)) < _FEWEST_MODELS
     why = [
@@ -152,7 +155,7 @@ def preferences(
     found: list[Result] = [Undefined(Reason.NOTHING_SHARED)] * len(counts)
     if n:
         found = bootstrap_prompts(
-            figures, prompt, n=counts, why=why, interval=interval, rng=rng, bounds=(-1.0, 1.0)
+            figures, prompts, n=counts, why=why, interval=interval, rng=rng, bounds=(-1.0, 1.0)
         )
     return Preferences(
         n_pairs=n,
@@ -179,7 +182,7 @@ def _outcome(ahead: Floats, margin: float) -> Floats:
 
 @dataclass(frozen=True)
 class _ByRaters:
-    """Of each pair of responses: shares over persons who rated both, and whether there are two or more of them."""
+    """Of each pair of responses: shares over persons who rated both, 0 where there are fewer than two, and whether there are two."""
 
     judge: Floats
     people: Floats
@@ -189,10 +192,9 @@ class _ByRaters:
     def pairs(self) -> int:
         return int(self.counts.sum())
 
-    def figures(self, weights: Floats) -> tuple[Floats, Floats, Floats]:
-        total = weights @ self.counts
-        judge, people = (ratio(weights @ side, total) for side in (self.judge, self.people))
-        return judge, people, judge - people
+    @property
+    def columns(self) -> tuple[Bools, Floats, Floats]:
+        return self.counts, self.judge, self.people
 
 
 def _by_raters(

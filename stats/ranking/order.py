@@ -12,8 +12,9 @@ import numpy as np
 from stats.agreement.intervals import Interval
 from stats.arrays import Floats
 from stats.estimate import Reason, Result, Undefined
+from stats.judges.moments import ratio
 from stats.ranking.battles import Verdicts
-from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts
+from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts, by_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,16 @@ def order_effects(
     same = one == other
     found: list[Result] = [Undefined(Reason.NO_SCORES)] * 3
     if one.size:
-        table = np.column_stack([same, (one + 1 - other) / 2, same & (one == 0.5)]).astype(np.float64)
+        of = (same, (one + 1 - other) / 2, same & (one == 0.5), np.ones(one.size))
+        prompts, table = by_prompt(verdicts.prompt[given], of)
 
         def figures(weights: Floats) -> Floats:
-            shares: Floats = (weights @ table) / weights.sum(axis=1, keepdims=True)
-            return shares
+            sums = weights @ table
+            return sums[:, :3] / sums[:, 3:]
 
         found = bootstrap_prompts(
             figures,
-            verdicts.prompt[given],
+            prompts,
             n=one.size,
             why=Reason.NO_SCORES,
             interval=interval,
@@ -83,22 +85,20 @@ def rates_of_verdicts(
         for of in (verdicts.prompt, verdicts.first, verdicts.second)
     )
     won = np.concatenate([got[known] for got, known in parts])
-    models = np.arange(verdicts.n_models)[:, None]
-    of_first, of_second = first == models, second == models
     if not won.size:
         return [Undefined(Reason.NO_SCORES)] * verdicts.n_models
-    in_it = (of_first | of_second).astype(np.float64)
-    got = of_first * won + of_second * (1 - won)
+    sides = [(first == m, second == m) for m in range(verdicts.n_models)]
+    size = [int((a | b).sum()) for a, b in sides]
+    prompts, in_it = by_prompt(prompt, (a | b for a, b in sides))
+    _, got = by_prompt(prompt, (a * won + b * (1 - won) for a, b in sides))
 
     def figures(weights: Floats) -> Floats:
-        with np.errstate(invalid="ignore"):
-            shares: Floats = (weights @ got.T) / (weights @ in_it.T)
-        return shares
+        return ratio(weights @ got, weights @ in_it)
 
     return bootstrap_prompts(
         figures,
-        prompt,
-        n=[int(count) for count in in_it.sum(axis=1)],
+        prompts,
+        n=size,
         why=Reason.NO_SCORES,
         interval=interval,
         rng=rng,

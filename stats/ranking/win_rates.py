@@ -15,7 +15,7 @@ from stats.agreement.intervals import Interval
 from stats.arrays import Bools, Floats
 from stats.estimate import Reason, Result, Undefined
 from stats.ranking.battles import Verdicts
-from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts
+from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts, by_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +66,29 @@ def _rates(
     given, n = verdicts.given, len(sides)
     one, other = verdicts.one[given], verdicts.other[given]
     won = np.where(one == other, one, 0.5)
-    # (M, n) of each model: whether it is in the pair, and what it got there
-    pairs = np.array([(first | second)[given] for first, second in sides]).reshape(n, one.size)
-    got = np.array([np.where(first[given], won, 1 - won) for first, _ in sides]).reshape(n, one.size)
+    # of each model: in which pairs it is, and what it got there
+    pairs = [(first | second)[given] for first, second in sides]
+    got = [np.where(first[given], won, 1 - won) for first, _ in sides]
     early = (one + 1 - other) / 2
+    columns = (
+        pair * what
+        for of in (got, [one == other] * n, [early] * n)
+        for pair, what in zip(pairs, of, strict=True)
+    )
+    prompts, counts = by_prompt(verdicts.prompt[given], pairs)
+    _, sums = by_prompt(verdicts.prompt[given], columns)
 
     def figures(weights: Floats) -> Floats:
-        counted = weights @ pairs.T
-        sums = [weights @ (pairs * what).T for what in (got, one == other, early)]
         with np.errstate(invalid="ignore"):
-            return np.column_stack([total / counted for total in sums])
+            shares: Floats = (weights @ sums) / np.tile(weights @ counts, 3)
+        return shares
 
-    size = [int(count) for count in pairs.sum(axis=1)]
+    size = [int(pair.sum()) for pair in pairs]
     found: list[Result] = [Undefined(Reason.NO_SCORES)] * (3 * n)
     if one.size and n:
         found = bootstrap_prompts(
             figures,
-            verdicts.prompt[given],
+            prompts,
             n=size * 3,
             why=Reason.NO_SCORES,
             interval=interval,

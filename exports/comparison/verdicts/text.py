@@ -186,6 +186,17 @@ def _both(model: str, published: Score | Reward, ours: Score | Reward) -> Iterat
             continue
         name = f"{model}, {called}" if called else model
         yield name, one.reward if isinstance(one, Reward) else one.score
-        macro = _("%(model)s, mean of task groups, weighted") % {"model": name}
+        if one is published and _lacks_a_group(published):
+            continue  # as published, a group without a response counts 0
         if not isinstance(one.task_macro, Undefined):
-            yield macro, one.task_macro
+            yield _("%(model)s, mean of task groups, weighted") % {"model": name}, one.task_macro
+    if _lacks_a_group(published) and not ours.n_truncated and not isinstance(ours.task_macro, Undefined):
+        yield (
+            _("%(model)s, mean of those task groups that there are, weighted") % {"model": model},
+            ours.task_macro,
+        )
+
+
+def _lacks_a_group(of: Score | Reward) -> bool:
+    groups = of.groups if isinstance(of, Reward) else [of.groups]
+    return any(isinstance(figure, Undefined) for one in groups for figure in one.values())
