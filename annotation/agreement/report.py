@@ -144,10 +144,14 @@ def _axis_lines(found: AxisAgreement) -> Iterator[str]:
     if found.n_raters is not None:
         raters = ngettext("%(n)s rater", "%(n)s raters", found.n_raters) % {"n": f"{found.n_raters:,}"}
     counts = [
-        _("%(n)s items, %(pairable)s with two scores or more")
+        ngettext(
+            "%(n)s item, %(pairable)s with two scores or more",
+            "%(n)s items, %(pairable)s with two scores or more",
+            panel.n_items,
+        )
         % {"n": f"{panel.n_items:,}", "pairable": f"{panel.n_pairable:,}"},
-        _("%(n)s scores") % {"n": f"{panel.n_ratings:,}"},
-        _("%(n)s pairs") % {"n": f"{panel.n_pairs:,}"},
+        ngettext("%(n)s score", "%(n)s scores", panel.n_ratings) % {"n": f"{panel.n_ratings:,}"},
+        ngettext("%(n)s pair", "%(n)s pairs", panel.n_pairs) % {"n": f"{panel.n_pairs:,}"},
         _("raters: %(raters)s") % {"raters": raters} if found.n_raters is None else raters,
     ]
     yield "  " + " · ".join(counts)

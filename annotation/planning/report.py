@@ -223,10 +223,12 @@ def _pilot_lines(of: Planned) -> Iterator[str]:
     if pilot is None:
         return
     found = pilot.components
-    yield f"  {pilot.axis.key} · {pilot.axis.label} · " + _("%(n)s scores on %(prompts)s prompts") % {
-        "n": f"{found.n_ratings:,}",
-        "prompts": f"{found.n_prompts:,}",
-    }
+    yield f"  {pilot.axis.key} · {pilot.axis.label} · " + " · ".join(
+        [
+            _counted(ngettext("%(n)s score", "%(n)s scores", found.n_ratings), found.n_ratings),
+            _counted(ngettext("%(n)s prompt", "%(n)s prompts", found.n_prompts), found.n_prompts),
+        ]
+    )
     rows = [(str(agreement_words.METRICS["ordinal"]), pilot.alpha)]
     rows = [(_("alpha, %(metric)s") % {"metric": label}, figure) for label, figure in rows]
     rows += [

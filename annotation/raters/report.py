@@ -123,8 +123,9 @@ def _axis(
     of = found.axes[place]
     yield f"{of.axis.key} · {of.axis.label} · {of.axis.get_kind_display()}"
     counts = [
-        _("%(n)s scores") % {"n": f"{axis.n:,}"},
-        _("%(n)s items with two scores or more") % {"n": f"{axis.n_pairable:,}"},
+        ngettext("%(n)s score", "%(n)s scores", axis.n) % {"n": f"{axis.n:,}"},
+        ngettext("%(n)s item with two scores or more", "%(n)s items with two scores or more", axis.n_pairable)
+        % {"n": f"{axis.n_pairable:,}"},
     ]
     if axis.severity_sd is not None:
         counts.append(_("SD of severities %(sd)s") % {"sd": f"{axis.severity_sd:.2f}"})

@@ -353,6 +353,15 @@ def test_a_project_without_batches_shows_its_axes_and_the_reason():
     assert "undefined: no scores yet" in as_text(found)
 
 
+def test_one_is_not_spoken_of_as_many():
+    project = create_project(axes=["relevance"])
+    batch = create_batch(project, items=[create_item(project)], raters_per_item=2)
+    for seat in batch.assignments.all():
+        rate(seat, create_member(project), {"relevance": 3})
+    text = as_text(agreement(project=project))
+    assert "  1 item, 1 with two scores or more · 2 scores · 1 pair · 2 raters\n" in text
+
+
 def test_a_batch_that_nobody_rated_has_reasons():
     project = create_project(axes=["relevance"])
     items = [create_item(project)]

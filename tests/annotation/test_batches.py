@@ -305,6 +305,20 @@ def test_the_command_makes_a_batch_and_says_what_it_is(project):
     assert (batch.seed, batch.lease, batch.due_on) == (5, timedelta(minutes=30), date(2027, 1, 31))
     assert (batch.order, batch.open_to, batch.group) == ("by_prompt", "group", "students")
     assert batch.assignments.count() == 24
+    said = run(
+        project,
+        "c",
+        "--raters-per-item",
+        "2",
+        "--models",
+        "A",
+        "--turns",
+        "1",
+        "--sample-prompts",
+        "1",
+        "--dry-run",
+    )
+    assert "“c” would have 2 seats: 1 item (1 prompt, 1 model) × 2 raters each." in said
 
 
 def test_the_command_plans(project):

@@ -165,12 +165,23 @@ class Command(BaseCommand):
             self.stdout.write(json_module.dumps({"batch": name, "made": not options["dry_run"], **counts}))
             return
         verb = "would have" if options["dry_run"] else "has"
-        each = counts["seats"] / counts["raters"] if counts["raters"] else 0
-        self.stdout.write(
-            f"Batch “{name}” {verb} {counts['seats']} seats: {counts['items']} items ({counts['prompts']} prompts,"
-            f" {counts['models']} models) × {counts['raters_per_item']} raters each."
+        each = round(counts["seats"] / counts["raters"]) if counts["raters"] else 0
+        seats, items, prompts, models = (
+            _counted(counts[name], name) for name in ("seats", "items", "prompts", "models")
         )
         self.stdout.write(
-            f"Given to {counts['raters']} raters, about {each:.0f} seats each."
+            f"Batch “{name}” {verb} {seats}: {items} ({prompts}, {models})"
+            f" × {_counted(counts['raters_per_item'], 'raters')} each."
+        )
+        self.stdout.write(
+            f"Given to {_counted(counts['raters'], 'raters')}, about {_counted(each, 'seats')} each."
             f" Filling: {options['filling']}. Order: {options['order']}. Seed: {counts['seed']}."
         )
+
+
+def _counted(n: int, things: str) -> str:
+    """
+    >>> _counted(1, "seats"), _counted(1200, "seats")
+    ('1 seat', '1,200 seats')
+    """
+    return f"{n:,} {things.removesuffix('s') if n == 1 else things}"
