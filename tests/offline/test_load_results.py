@@ -97,6 +97,19 @@ def test_a_journal_becomes_responses_with_how_they_were_made(project, ran):
     assert Item.objects.count() == 12
 
 
+def test_lines_that_are_there_twice_load_once(project, ran):
+    """As where journals of shards were put together, in any order, and lie beside them."""
+    one, other = (path.read_bytes() for path in sorted(ran.glob("results-*-of-2.jsonl")))
+    mixed = (one + other).splitlines(keepends=True)
+    (ran / "results-1-of-1.jsonl").write_bytes(b"".join(reversed(mixed)) + other)
+
+    report = load(project=project, files=[ran])
+    assert report.created["responses"] == 6
+    assert (report.warnings, report.left_out) == ([], {})
+    again = load(project=project, files=[ran])
+    assert (again.created.get("responses", 0), again.unchanged["responses"]) == (0, 6)
+
+
 def test_a_journal_loads_again_as_the_same_and_a_changed_one_is_a_conflict(project, ran):
     load(project=project, files=[ran])
     again = load(project=project, files=[ran])
