@@ -2,7 +2,8 @@
 
 Works through a bundle of N one-turn conversations against a fake server that answers at once (tests/offline/server.py, a process
 of its own), with the runner on one core; then once more, when all is done and only the journal is read. Prints requests per
-second, and memory at the beginning and at most: it must not grow with the bundle.
+second, and memory at the beginning and at most: it must not grow with the bundle. Ends with status 1 where fewer than 500
+requests/s were answered, or memory grew by more than 10 % after the first quarter.
 """
 
 from __future__ import annotations
@@ -52,11 +53,21 @@ def main() -> None:
         server.terminate()
         server.wait()
     found["answering"]["requests_per_second"] = round(options.items / found["answering"]["seconds"])
+    answering = found["answering"]
+    # What it would be on a core of its own, where others are at work on this one.
+    answering["requests_per_processor_second"] = round(options.items / answering["processor_seconds"])
+    grown = answering["mb_at_most"] / answering["mb_in_first_quarter"] - 1
+    found["holds"] = {
+        "500 requests/s": answering["requests_per_second"] >= 500,
+        "flat memory": grown <= 0.1,
+    }
     if options.json:
         print(json.dumps({"items": options.items, "in_flight": options.in_flight, **found}))
     else:
         for name, said in found.items():
             print(f"{name:>12}: {said}")
+    if not all(found["holds"].values()):
+        raise SystemExit(1)
 
 
 def manifest() -> Manifest:
