@@ -50,16 +50,19 @@ class ResponseTable(ExportTable):
         Column("generation", Kind.JSON, 30, _("how it was generated (JSON)")),
         Column("metadata", Kind.JSON, 30, _("fields that Hyotei does not know (JSON)")),
         Column("truncated", Kind.LIST, 11, _("turns, from 1, that were cut off at their longest length")),
+        Column("empty", Kind.LIST, 11, _("turns, from 1, in which nothing was answered")),
     )
 
     def count(self) -> int:
         return self.selection.responses.count()
 
     def rows(self, limit: int | None = None) -> Iterator[Row]:
+        turns = [column.name for column in self.columns].index("turns")
         for *said, truncated in self.selection.responses.values_list(
             "prompt__key", "model__name", "sample", "turns", "generation", "metadata", "truncated"
         )[:limit].iterator(chunk_size=CHUNK // 4):
-            yield (*said, [str(turn) for turn in truncated])
+            empty = [str(turn) for turn, text in enumerate(said[turns], 1) if not text.strip()]
+            yield (*said, [str(turn) for turn in truncated], empty)
 
 
 class AxisTable(ExportTable):

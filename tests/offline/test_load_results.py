@@ -411,6 +411,31 @@ def test_a_response_that_was_cut_off_or_is_empty_is_flagged(project, folder, cli
     assert [conversation(item).cut_off for item in first.items.order_by("turn")] == [False, True]
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_downloads_name_turns_that_were_cut_off_and_those_that_are_empty(project, tmp_path, form):
+    """Whatever file they came from: MT-Bench's says nothing of either."""
+    answers = write(
+        tmp_path / "model_answer" / "m.jsonl",
+        {"question_id": "p0", "model_id": "m", "choices": [{"index": 0, "turns": ["あ", " \n"]}]},
+    )
+    rows = write(
+        tmp_path / "r.jsonl",
+        {"prompt_id": "p1", "model": "m", "turns": ["", "い"], "generation": {"finish_reason": "length"}},
+    )
+    load(project=project, files=[answers, rows])
+
+    out = tmp_path / "out"
+    call_command(
+        "export", "study", "--out", str(out), "--table", "responses", "--format", form, stdout=StringIO()
+    )
+    [file] = out.glob(f"*responses*.{form}")
+    if form == "jsonl":
+        assert [(row["truncated"], row["empty"]) for row in responses(file)] == [([], ["2"]), (["2"], ["1"])]
+    again = load(project=project, files=[file])
+    assert again.adds_nothing
+    assert again.warnings == []
+
+
 def test_raters_read_that_a_response_was_cut_off_and_not_whose_it_is(project, folder, client):
     rows = lines_of(folder, (0, 1, "あ", {"finish_reason": "length"}), (0, 2, "い"))
     write(folder / "results-1-of-1.jsonl", *rows)

@@ -147,6 +147,7 @@ class ResponseRow(RowKind):
         "generation",
         "metadata",
         "truncated",
+        "empty",  # of our own downloads; the text itself says it
     )
     keeps_rest = True
 
