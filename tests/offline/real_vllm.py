@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from offline.bundle import SAMPLING, SEED_RULE, Manifest, make_item, sha256, write_bundle
 from offline.journal import read_lines
 from offline.judging import presets
-from offline.serving.options import flags
+from offline.serving import options as serving
 from tests.offline import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def main(folder: Path, *parts: str) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(name_the_distribution(folder))])
     os.chdir(folder)
     began = time.monotonic()
-    for part in (in_process, served, batch_files, judges):
+    for part in (in_process, served, batch_files, judges, options):
         if not parts or part.__name__ in parts:
             part()
     say("After all of it")
@@ -115,7 +115,7 @@ def batch_files() -> None:
         for file in sorted(Path(f"batch/batch/round-{number}").glob("*.jsonl")):
             out = Path("batch/batch/outputs") / f"round-{number}-{file.name}"
             run(
-                "vllm.entrypoints.launchers.run_batch", "-i", str(file), "-o", str(out), "--model", "tiny", *flags(ENGINE)
+                "vllm.entrypoints.launchers.run_batch", "-i", str(file), "-o", str(out), "--model", "tiny", *serving.flags(ENGINE)
             )  # fmt: skip
         run("offline.batch_file", "read", "batch", expected=75 if number == 1 else 0)
     compare("batch", "in-process")
@@ -132,6 +132,36 @@ def judges() -> None:
         # Noise has control characters, which the grammar of JSON lets through and JSON does not: that is read leniently.
         right = said["scored"] == said["items"] == said["answers"] == 4
         check(right, f"{name}: each answer could be read, {said['lenient']} of 4 leniently")
+
+
+def options() -> None:
+    """What needs more GPUs than we have: as far as vLLM's own reading of it."""
+    say("Options of a server, read by vLLM itself")
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    preset = presets.load("five-axes-json")
+    of = manifest(
+        kind="judge", sampling={**SAMPLING, **preset.request_fields()}, judge=preset.judge("tiny"), reasoning_parser="deepseek_r1",
+        model={"name": "tiny", "path": "tiny", "revision": "r", "tokenizer_revision": "t", "quantization": "fp8"},
+        chat_template={"text": "{{ messages }}", "sha256": sha256("{{ messages }}")},
+    )  # fmt: skip
+    parser = make_arg_parser(FlexibleArgumentParser())
+    for more in (
+        ["--tensor-parallel-size", "4", "--pipeline-parallel-size", "2"],
+        ["--data-parallel-size", "8"],
+    ):
+        command = serving.command(of, Path.cwd(), program=[], port=1, more=more)
+        tell(f"  vllm serve {shlex.join(shown(command))}".replace(str(Path.cwd()), "…"))
+        read = vars(parser.parse_args(command))
+        took = all(
+            str(read[name[2:].replace("-", "_")]) == value
+            for name, value in zip(more[::2], more[1::2], strict=True)
+        )
+        check(
+            took and read["structured_outputs_config"].disable_any_whitespace,
+            f"vLLM takes all of it, {' '.join(more)} too",
+        )
 
 
 def manifest(**said: object) -> Manifest:
@@ -230,7 +260,7 @@ def wait_for_lines(journal: Path, count: int, *, while_runs: subprocess.Popen[by
         time.sleep(0.01)
 
 
-def shown(arguments: tuple[str, ...]) -> list[str]:
+def shown(arguments: Sequence[str]) -> list[str]:
     return [one.replace(PYTHON, "python") for one in arguments]
 
 
