@@ -10,7 +10,10 @@ from bench.coverage_studies.population import Cell, draw
 from stats.agreement import Interval
 from stats.judges.checklists import item_usefulness, point_biserial, selective_curve
 from stats.judges.choices import Choices, accuracy, spread_over_variants
+from stats.judges.grid import Grid
+from stats.judges.preferences import preferences
 from stats.ranking import Battles, Verdicts, bradley_terry, win_rates
+from stats.ranking.order import order_effects, rates_of_verdicts
 from stats.ranking.wildbench import Outcomes, centred_score, wb_reward, wb_score
 
 OF_THIS_SIZE: tuple[str, ...] = ()
@@ -27,8 +30,9 @@ def study(cell: Cell, rng: np.random.Generator, replicates: int) -> Found:
         Battles.from_scores(grid.human, grid.prompt), probabilities=True, interval=interval, rng=rng
     )
     found = estimates({"strengths": ranked.strengths, "probabilities": ranked.probabilities}, "bradley_terry")
-    rates = win_rates(_verdicts(drawn.quality, rng), interval=interval, rng=rng)
-    found |= estimates(rates, "win_rates")
+    verdicts = _verdicts(drawn.quality, rng)
+    found |= estimates(win_rates(verdicts, interval=interval, rng=rng), "win_rates")
+    found |= pairs(grid, verdicts, interval, rng)
 
     member = np.zeros((p, 5), bool)
     member[np.arange(p), rng.integers(5, size=p)] = True
@@ -52,6 +56,25 @@ def study(cell: Cell, rng: np.random.Generator, replicates: int) -> Found:
     found |= estimates(spread, "variants")
     found |= _checklists(drawn.quality, drawn.score.mean(axis=2), interval, rng)
     return found
+
+
+def pairs(grid: Grid, verdicts: Verdicts, interval: Interval, rng: np.random.Generator) -> Found:
+    """What order does, and people's preferences beside the judge's."""
+    cells = [verdicts.prompt * grid.human.shape[1] + model for model in (verdicts.first, verdicts.second)]
+    preferred = preferences(
+        verdicts,
+        np.column_stack([grid.human.ravel()[cell] for cell in cells]),
+        cells=(cells[0], cells[1]),
+        ratings=grid.ratings,
+        shape=grid.human.shape,
+        interval=interval,
+        rng=rng,
+    )
+    return (
+        estimates(order_effects(verdicts, interval=interval, rng=rng), "order")
+        | estimates(rates_of_verdicts(verdicts, interval=interval, rng=rng), "rates_of_verdicts")
+        | estimates(preferred, "preferences")
+    )
 
 
 def _verdicts(quality: np.ndarray, rng: np.random.Generator) -> Verdicts:

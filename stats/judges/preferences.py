@@ -14,9 +14,9 @@ import numpy as np
 from stats.agreement.intervals import Interval
 from stats.arrays import Bools, Floats, Ints
 from stats.estimate import Reason, Result, Undefined
-from stats.judges.grid import Ratings
+from stats.judges.grid import Grid, Ratings
+from stats.judges.levels import Correlations, correlations
 from stats.judges.moments import ratio
-from stats.judges.tables import row_order, row_pearson
 from stats.ranking.battles import Verdicts
 from stats.resampling import CLUSTER_BOOTSTRAP, bootstrap_prompts, by_prompt
 
@@ -69,7 +69,7 @@ class Preferences:
     raters: WithRaters
     models: tuple[ModelPreference, ...]
     pearson: Result
-    """Of the models' two win rates."""
+    """Of the models' two win rates: means over prompts of their shares there. As of scores on the level “system”."""
     spearman: Result
     kendall: Result
 
@@ -108,7 +108,6 @@ def preferences(
     )
     _, counted = by_prompt(prompt, (a | b for a, b in sides))
     won = [by_prompt(prompt, (a * got + b * (1 - got) for a, b in sides))[1] for got in (people, judge)]
-    kept = np.array([k != leave_out for k in range(m)], dtype=bool)
 
     def figures(weights: Floats) -> Floats:
         total, alike, tied_h, tied_j, both, winners, raters, with_judge, with_people = (weights @ sums).T
@@ -116,11 +115,6 @@ def preferences(
         chance = ties_h * ties_j + (1 - ties_h) * (1 - ties_j) / 2
         in_it = weights @ counted
         rates = [ratio(weights @ of, in_it) for of in won]
-        present = (in_it > 0) & kept
-        x, y = (np.where(present, rate, 0.0) for rate in rates)
-        spearman, pairs_of_models = row_order(x, y, present)
-        correlations = np.column_stack([row_pearson(x, y, present), spearman, pairs_of_models.tau_b])
-        correlations[present.sum(axis=1) < _FEWEST_MODELS] = np.nan
         return np.column_stack(
             [
                 agreed,
@@ -131,14 +125,12 @@ def preferences(
                 ratio(with_judge, raters),
                 ratio(with_people, raters),
                 ratio(with_judge - with_people, raters),
-                correlations,
                 *rates,
             ]
         )
 
     size = [int((a | b).sum()) for a, b in sides]
     no_raters = Reason.ANONYMOUS if anonymous else Reason.SINGLE_RATINGS
-    few_models = sum(bool(size[k]) and bool(kept[k]) for k in range(m)) < _FEWEST_MODELS
     why = [
         Reason.NOTHING_SHARED,
         Reason.CONSTANT,
@@ -146,17 +138,14 @@ def preferences(
         Reason.NOTHING_SHARED,
         Reason.NOTHING_SHARED,
     ]
-    why += (
-        [no_raters] * 3
-        + [Reason.NOT_ENOUGH if few_models else Reason.CONSTANT] * 3
-        + [Reason.NO_SCORES] * (2 * m)
-    )
-    counts = [n, n, int(decided.sum()), n, n, *[of_raters.pairs] * 3, *[n] * 3, *size, *size]
+    why += [no_raters] * 3 + [Reason.NO_SCORES] * (2 * m)
+    counts = [n, n, int(decided.sum()), n, n, *[of_raters.pairs] * 3, *size, *size]
     found: list[Result] = [Undefined(Reason.NOTHING_SHARED)] * len(counts)
     if n:
         found = bootstrap_prompts(
             figures, prompts, n=counts, why=why, interval=interval, rng=rng, bounds=(-1.0, 1.0)
         )
+    of_models = _of_models(ratio(won[0], counted), ratio(won[1], counted), prompts, leave_out, interval, rng)
     return Preferences(
         n_pairs=n,
         n_prompts=int(np.unique(prompt).size),
@@ -168,11 +157,28 @@ def preferences(
         human_ties=found[3],
         judge_ties=found[4],
         raters=WithRaters(*found[5:8]),
-        pearson=found[8],
-        spearman=found[9],
-        kendall=found[10],
-        models=tuple(ModelPreference(size[k], found[11 + k], found[11 + m + k]) for k in range(m)),
+        models=tuple(ModelPreference(size[k], found[8 + k], found[8 + m + k]) for k in range(m)),
+        pearson=of_models.pearson,
+        spearman=of_models.spearman,
+        kendall=of_models.kendall,
     )
+
+
+def _of_models(
+    human: Floats,
+    judge: Floats,
+    prompts: Ints,
+    leave_out: int | None,
+    interval: Interval,
+    rng: np.random.Generator,
+) -> Correlations:
+    """Of what each model wins at each prompt (P, M), NaN where it is in no pair."""
+    keep = np.flatnonzero([k != leave_out for k in range(human.shape[1])])
+    grid = Grid(human[:, keep], judge[:, keep], prompts, np.array(_OUTCOMES[::-1]))
+    if grid.n_models < _FEWEST_MODELS:
+        few = Undefined(Reason.NOT_ENOUGH if grid.n_models else Reason.NOTHING_SHARED, grid.n_items)
+        return Correlations("system", few, few, few, 0, 0)
+    return correlations(grid, "system", interval=interval, rng=rng)
 
 
 def _outcome(ahead: Floats, margin: float) -> Floats:

@@ -127,7 +127,17 @@ def test_win_rates_of_both_sides_are_over_the_same_pairs():
     for m, one in enumerate(found.models):
         assert one.n == len(wins[m])
         assert (one.human.value, one.judge.value) == pytest.approx(tuple(np.mean(wins[m], axis=0)))
-    rates = np.array([(one.human.value, one.judge.value) for one in found.models])
+    at_prompt = {}
+    for i, h, j in study.pairs():
+        row = int(study.verdicts.prompt[i])
+        at_prompt.setdefault((row, int(study.verdicts.first[i])), []).append((h, j))
+        at_prompt.setdefault((row, int(study.verdicts.second[i])), []).append((1 - h, 1 - j))
+    rates = np.array(
+        [
+            np.mean([np.mean(got, axis=0) for (_, k), got in at_prompt.items() if k == m], axis=0)
+            for m in range(4)
+        ]
+    )
     assert found.pearson.value == pytest.approx(np.corrcoef(rates.T)[0, 1])
     without = study.compared(leave_out=1)
     assert without.pearson.value == pytest.approx(np.corrcoef(np.delete(rates, 1, axis=0).T)[0, 1])
