@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from offline.backends import Answer, Refusal
 
 
-def parse_answer(text: str | dict[str, Any]) -> Answer:
-    """A chat completion as an answer. Raises Refusal where it is none, whatever it is."""
+def parse_answer(said: Any) -> Answer:
+    """A chat completion, as JSON reads it, as an answer. Raises Refusal where it is none, whatever it is."""
     try:
-        said = json.loads(text) if isinstance(text, str) else text
         choice = said["choices"][0]
         message = choice["message"]
         content = _text(message.get("content"))
         reasoning = _text(message.get("reasoning") or message.get("reasoning_content"))
         refusal, finish = message.get("refusal"), choice.get("finish_reason")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise Refusal("bad_answer", f"not a chat completion: {str(text)[:200]}", retryable=True) from error
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Refusal("bad_answer", f"not a chat completion: {str(said)[:200]}", retryable=True) from error
     if refusal and not content:
         raise Refusal("refused", str(refusal)[:500], retryable=False)
     usage = said.get("usage")

@@ -127,9 +127,11 @@ class OpenAIBackend:
                 async with self._session.post(
                     f"{self.urls[at]}/chat/completions", json=body, headers={"X-Request-Id": name}
                 ) as reply:
-                    text = await reply.text(errors="replace")
+                    data = await reply.read()
                     if reply.status != 200:
-                        raise _refusal(reply.status, text, reply.headers.get("Retry-After"))
+                        raise _refusal(
+                            reply.status, data.decode(errors="replace"), reply.headers.get("Retry-After")
+                        )
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 # Nobody was there, which says nothing about the request: the next server may take it.
                 self._down_until[at] = monotonic() + DOWN
@@ -142,9 +144,12 @@ class OpenAIBackend:
                 raise Refusal("connection", f"{type(error).__name__}: {error}", retryable=True) from error
             assert isinstance(reply, _Reply)
             try:
-                said = json.loads(text)
-            except (ValueError, RecursionError):
-                return parse_answer(text)  # which says that it is none
+                said = json.loads(data.decode())
+            except (
+                ValueError,
+                RecursionError,
+            ):  # UnicodeDecodeError, too: a text is taken as it is or not at all
+                said = data.decode(errors="replace")[:200]
             self._check_whose(said, name, reply.through)
             return parse_answer(said)
         raise AssertionError("a request is answered or refused")

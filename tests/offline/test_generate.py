@@ -71,6 +71,21 @@ def test_every_turn_is_answered_on_top_of_the_turns_before(serve, bundle, capsys
     assert "40 of 40 turns are answered." in capsys.readouterr().err
 
 
+def test_turn_2_goes_out_as_soon_as_turn_1_is_in_the_journal(serve, bundle, monkeypatch):
+    folder, found = bundle(6), []
+
+    def look(body):
+        if len(body["messages"]) == 3:  # it is on the disk by now, not on its way there
+            found.append([line["content"] for line in lines(folder)][-1] == body["messages"][1]["content"])
+        return answer_to(body)
+
+    monkeypatch.setattr("tests.offline.server.answer_to", look)
+    running = serve()
+    assert generate(folder, "--base-url", running.url, "--in-flight", "1") == 0
+    assert [len(body["messages"]) for body in running.server.asked] == [1, 3] * 6
+    assert found == [True] * 6
+
+
 def test_a_line_says_how_its_answer_was_made(serve, bundle):
     running, folder = serve(), bundle(1, turns=1)
     generate(folder, "--base-url", running.url)

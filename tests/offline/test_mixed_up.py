@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import pytest
+from aiohttp import web
 
 from offline.backends import Refusal
 from offline.backends.completion import parse_answer
@@ -139,14 +140,27 @@ def test_content_is_read_in_each_of_its_forms(message, content):
 @pytest.mark.parametrize(
     "said",
     [
-        "", "{", "[]", "5", "null", '{"choices": []}', '{"choices": [{"message": null}]}', '{"error": {"message": "no"}}',
-        '{"choices": [{"message": {"content": 5}}]}', '{"choices": [{"message": {"content": [5]}}]}', "[" * 100_000,
+        "", "<html>", [], 5, None, {"choices": []}, {"choices": [{"message": None}]}, {"error": {"message": "no"}},
+        {"choices": [{"message": {"content": 5}}]}, {"choices": [{"message": {"content": [5]}}]}, {"choices": {"0": 1}},
     ],
 )  # fmt: skip
 def test_what_is_no_completion_is_tried_again_and_breaks_nothing(said):
     with pytest.raises(Refusal) as refusal:
         parse_answer(said)
     assert (refusal.value.kind, refusal.value.retryable) == ("bad_answer", True)
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"choices": [{"message": {"content": "\xff"}}]}', b"[" * 100_000, b"\x00", b""]
+)
+def test_an_answer_that_cannot_be_read_as_json_is_no_answer(serve, bundle, monkeypatch, data):
+    async def complete(self, request):
+        return web.Response(body=data, content_type="application/json", charset="utf-8")
+
+    monkeypatch.setattr("tests.offline.server.FakeServer.complete", complete)
+    folder = bundle(1)
+    assert generate(folder, "--base-url", serve().url, "--retries", "0") == 1
+    assert [line["error"]["type"] for line in lines(folder)] == ["bad_answer"]
 
 
 def test_strange_figures_beside_an_answer_break_nothing():
