@@ -1,7 +1,7 @@
 """Rows on their way into tables of the transaction's own: the server takes them in while the next are being read.
 
-A COPY stays open until another statement is to be run, and what the server has not taken yet waits in the connection's
-buffers. Rows travel in PostgreSQL's binary format: long texts are neither escaped here nor unescaped there.
+A COPY stays open until another statement is to be run, and what the server has not taken yet waits in the socket's
+buffer. Rows travel in PostgreSQL's binary format: long texts are neither escaped here nor unescaped there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from struct import Struct
 from typing import Any
 
 from django.db import connection
+from psycopg.copy import LibpqWriter
 
+#: Bytes that may wait on our side: what is not on its way yet is nothing that the server could work at.
+FLUSHED_AT_ONCE = 1 << 16
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
@@ -116,17 +119,18 @@ class Copying:
         self._copy: Any = None
 
     @contextmanager
-    def until_done(self) -> Iterator[None]:
+    def until_done(self) -> Iterator[Copying]:
         """Around everything that copies: other statements wait for the rows before them."""
         with connection.execute_wrapper(self._before_others), self._open:
-            yield
+            yield self
             self.end()
 
     def send(self, rows: Rows) -> None:
         if self._statement != rows.statement:
             self.end()
             cursor = self._open.enter_context(connection.cursor())
-            self._copy = self._open.enter_context(cursor.copy(rows.statement))
+            writer = LibpqWriter(cursor.cursor, flush_threshold=FLUSHED_AT_ONCE)
+            self._copy = self._open.enter_context(cursor.copy(rows.statement, writer=writer))
             self._statement = rows.statement
             self._copy.write(_HEADER)
         self._copy.write(rows.taken())

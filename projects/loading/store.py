@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -181,6 +182,10 @@ class Store(ABC):
     def count(self, kind: str, *, created: int, unchanged: int) -> None:
         self.loading.created[kind] = self.loading.created.get(kind, 0) + created
         self.loading.unchanged[kind] = self.loading.unchanged.get(kind, 0) + unchanged
+
+
+#: A value as JSON, to be stored.
+as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def apart(first: str, second: str, longest: int = SHOWN_OF_A_TEXT) -> tuple[str, str]:

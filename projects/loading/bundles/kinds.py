@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from offline.bundle import Manifest
 from projects.loading.bundles.known import Bundles
+from projects.loading.bundles.records import AnsweredRecord
 from projects.loading.records import Record, ResponseRecord
 from projects.tables import Problem, Row, quoted, say
 from projects.tables.messages import _
@@ -33,26 +34,8 @@ class Asked:
     """Whatever else the item says."""
 
 
-@dataclass(slots=True)
-class Answered:
-    """The line of a journal that counts for a turn."""
-
-    row: Row
-    turn: int
-    ok: bool
-    settled: bool
-    final: bool
-    """A failure that trying again would not mend."""
-    content: str
-    said: dict[str, Any]
-    """How the answer was made."""
-    read: dict[str, Any]
-    """What was read out of it."""
-    error: str
-
-    @property
-    def counts(self) -> bool:
-        return self.ok and self.settled
+#: The line of a journal that counts for a turn.
+Answered = AnsweredRecord
 
 
 class BundleKind(ABC):

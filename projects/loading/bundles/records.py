@@ -31,8 +31,15 @@ class AnsweredRecord(Record):
     turn: int
     ok: bool
     settled: bool
+    #: A failure that trying again would not mend.
     final: bool
     content: str
+    #: How the answer was made.
     said: dict[str, Any]
+    #: What was read out of it.
     read: dict[str, Any]
     error: str = ""
+
+    @property
+    def counts(self) -> bool:
+        return self.ok and self.settled

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from projects.loading.records import ResponseRecord
-from projects.loading.store import Store
+from projects.loading.store import Store, as_json
 from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
-TARGETS = "loading_response_target"
+TARGETS, OTHERS = "loading_response_target", "loading_response_other"
 KEYS = "projects_response (id, prompt_id, model_id, sample)"
 
 
@@ -23,6 +22,7 @@ class ResponseStore(Store):
         "prompt": "text",
         "model": "text",
         "sample": "integer",
+        "n_turns": "integer",
         "turns": "text[]",
         "generation": "jsonb",
         "truncated": "smallint[]",
@@ -34,10 +34,11 @@ class ResponseStore(Store):
             record.prompt,
             record.model,
             record.sample,
+            len(record.turns),
             record.turns,
-            json.dumps(record.generation, ensure_ascii=False),
+            as_json(record.generation),
             truncated(record.generation, len(record.turns)) if record.truncated is None else record.truncated,
-            json.dumps(record.metadata, ensure_ascii=False),
+            as_json(record.metadata),
         )
 
     def settle(self) -> None:
@@ -55,9 +56,10 @@ class ResponseStore(Store):
         )
         known_models = self.value(f"SELECT count(DISTINCT model) FROM {self.staging}") - models  # noqa: S608
         self.count("models", created=models, unchanged=known_models)
-        self.run(
+        targets = self.run(
             f"CREATE TEMPORARY TABLE {TARGETS} ON COMMIT DROP AS"  # noqa: S608
-            " SELECT DISTINCT ON (p.id, m.id, l.sample) p.id AS prompt_id, m.id AS model_id, l.sample, l.n, r.id AS known"
+            " SELECT DISTINCT ON (p.id, m.id, l.sample) p.id AS prompt_id, m.id AS model_id, l.sample, l.n_turns, l.n,"
+            " r.id AS known"
             f" FROM {self.staging} l"
             " JOIN projects_prompt p ON p.project_id = %(project)s AND p.key = l.prompt"
             " JOIN projects_languagemodel m ON m.project_id = %(project)s AND m.name = l.model"
@@ -66,8 +68,9 @@ class ResponseStore(Store):
             project,
         )
         self.run(f"ANALYZE {TARGETS}")
-        self._tell_contradictions_within()
-        self._tell_too_many_turns()
+        if targets < self.taken:
+            self._tell_contradictions_within()
+        self._tell_other_numbers_of_turns()
         if self.loading.options.new_version:
             self._number_new_versions()
         self._tell_conflicts()
@@ -81,7 +84,7 @@ class ResponseStore(Store):
             "INSERT INTO projects_item (project_id, prompt_id, response_id, turn)"  # noqa: S608
             " SELECT %(project)s, r.prompt_id, r.id, turn"
             f" FROM {TARGETS} t JOIN projects_response r USING (prompt_id, model_id, sample)"
-            " CROSS JOIN LATERAL generate_series(1, cardinality(r.turns)) AS turn"
+            " CROSS JOIN LATERAL generate_series(1, t.n_turns) AS turn"
             " WHERE t.known IS NULL ORDER BY r.id, turn",
             project,
         )
@@ -117,16 +120,25 @@ class ResponseStore(Store):
             advice = say(_("Number several responses to one prompt with `sample`: 0, 1, 2 …"))
             self.error(file, line, "response", reason, advice, other=other)
 
-    def _tell_too_many_turns(self) -> None:
+    def _tell_other_numbers_of_turns(self) -> None:
+        """More answers than questions are an error; fewer are told."""
         # A turn of the user that the prompt answers itself is not asked. If it answers all of them, it is continued.
-        asked = (
-            "greatest(1, (SELECT count(*) FROM jsonb_array_elements(p.turns) WITH ORDINALITY AS one (said, at)"
-            " WHERE said ->> 'role' = 'user' AND p.turns -> at::integer ->> 'role' IS DISTINCT FROM 'assistant'))"
+        other = self.run(
+            f"CREATE TEMPORARY TABLE {OTHERS} ON COMMIT DROP AS SELECT t.n, t.n_turns AS answers, asked.n AS questions"  # noqa: S608
+            f" FROM {TARGETS} t JOIN projects_prompt p ON p.id = t.prompt_id CROSS JOIN LATERAL"
+            " (SELECT greatest(1, count(*)) AS n FROM jsonb_array_elements(p.turns) WITH ORDINALITY AS one (said, at)"
+            " WHERE said ->> 'role' = 'user' AND p.turns -> at::integer ->> 'role' IS DISTINCT FROM 'assistant') AS asked"
+            " WHERE t.n_turns <> asked.n"
         )
+        if other:
+            self._tell_too_many_turns()
+            self._tell_too_few_turns()
+        self.run(f"DROP TABLE {OTHERS}")
+
+    def _tell_too_many_turns(self) -> None:
         for file, line, prompt, answers, questions in self.found(
-            f"SELECT l.file, l.line, l.prompt, cardinality(l.turns), {asked} FROM {TARGETS} t"  # noqa: S608
-            f" JOIN {self.staging} l ON l.n = t.n JOIN projects_prompt p ON p.id = t.prompt_id"
-            f" WHERE cardinality(l.turns) > {asked} ORDER BY l.n"
+            f"SELECT l.file, l.line, l.prompt, o.answers, o.questions FROM {OTHERS} o"  # noqa: S608
+            f" JOIN {self.staging} l ON l.n = o.n WHERE o.answers > o.questions ORDER BY l.n"
         ):
             reason = say(
                 _(
@@ -137,19 +149,13 @@ class ResponseStore(Store):
                 questions=questions,
             )
             self.error(file, line, "response", reason)
-        fewer = self.rows(
-            f"SELECT min(l.n), count(*) FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n"  # noqa: S608
-            f" JOIN projects_prompt p ON p.id = t.prompt_id WHERE cardinality(l.turns) < {asked}"
-        )
-        if (first := fewer[0][0]) is not None:
+
+    def _tell_too_few_turns(self) -> None:
+        ((first, times),) = self.rows(f"SELECT min(n), count(*) FROM {OTHERS} WHERE answers < questions")  # noqa: S608
+        if first is not None:
             ((file, line),) = self.rows(f"SELECT file, line FROM {self.staging} WHERE n = %s", [first])  # noqa: S608
-            self.warn(
-                file,
-                line,
-                "",
-                say(_("This response answers only the first turns of its prompt.")),
-                times=fewer[0][1],
-            )
+            reason = say(_("This response answers only the first turns of its prompt."))
+            self.warn(file, line, "", reason, times=times)
 
     def _number_new_versions(self) -> None:
         """What is known with another text becomes the next sample, unless a sample has this text already."""
