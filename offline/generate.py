@@ -121,7 +121,7 @@ async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading
                         say("Stopped before it began. Run the same command again.")
                         progress.ended(RESUMABLE, runner.why)
                         return RESUMABLE
-                    said |= await asyncio.to_thread(provenance.of_node, manifest)
+                    said |= await asyncio.to_thread(provenance.of_node, manifest, options.model_path)
                     runs.begin(folder, manifest, run_id=runner.run_id, shard=options.shard, backend=said)
                 status = await runner.run()
             finally:

@@ -19,10 +19,10 @@ HASHED = (
 )  # fmt: skip
 
 
-def of_node(manifest: Manifest) -> dict[str, Any]:
+def of_node(manifest: Manifest, path: str | None = None) -> dict[str, Any]:
     """The GPUs of this node, and the files of the model where they are at hand."""
     said: dict[str, Any] = {"gpus": gpus()}
-    path = manifest.model.get("path") or manifest.model["name"]
+    path = path or manifest.model.get("path") or manifest.model["name"]
     if folder := folder_of(str(path), manifest.model.get("revision")):
         said["model_files"] = of_model(folder)
     return said

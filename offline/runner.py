@@ -380,7 +380,7 @@ def check_items(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> int
     if first and item_key(manifest, first) != first.item_id:
         raise BundleError(
             f"{folder / MANIFEST}: does not say what it said when the items were written, so their keys are those of another job;"
-            " put the manifest back as it was, or prepare a new bundle"
+            " put the manifest back as it was, or prepare a new bundle. Where a model lies on this node, --model-path says"
         )
     if shard == (1, 1):
         return manifest.n_turns

@@ -23,6 +23,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--serve", action="store_true", help="start a server for the bundle’s model on this node, and end it"
     )
     parser.add_argument(
+        "--model-path", metavar="PATH",
+        help="--serve, --backend vllm: where the model’s files are on this node, if not where the bundle says; it keeps its name",
+    )  # fmt: skip
+    parser.add_argument(
         "--serve-command", metavar="COMMAND", default="vllm serve", help="what to start (%(default)s)"
     )
     parser.add_argument(
@@ -60,7 +64,9 @@ def choose(options: argparse.Namespace, manifest: Manifest) -> Backend:
 
         if options.serve or options.base_url:
             raise ValueError("--backend vllm works in this process: it takes neither --serve nor --base-url")
-        return VllmBackend(manifest, chunk=options.in_flight, engine=options.engine_options)
+        return VllmBackend(
+            manifest, chunk=options.in_flight, engine=options.engine_options, path=options.model_path
+        )
     if options.serve:
         from offline.backends.served import ServedBackend
         from offline.serving.options import command
@@ -72,7 +78,9 @@ def choose(options: argparse.Namespace, manifest: Manifest) -> Backend:
         program, more = shlex.split(options.serve_command), shlex.split(options.serve_options)
         return ServedBackend(
             Server(folder, f"{k}-of-{n}"),
-            lambda port: command(manifest, folder, program=program, port=port, more=more),
+            lambda port: command(
+                manifest, folder, program=program, port=port, more=more, path=options.model_path
+            ),
             restarts=options.serve_restarts,
             patience=options.serve_patience,
             in_flight=options.in_flight,
@@ -80,6 +88,10 @@ def choose(options: argparse.Namespace, manifest: Manifest) -> Backend:
         )
     from offline.backends.openai import OpenAIBackend, urls_from_environment
 
+    if options.model_path:
+        raise ValueError(
+            "--model-path is for --serve and --backend vllm; a server that is there has its model"
+        )
     return OpenAIBackend(
         options.base_url or urls_from_environment(),
         api_key=os.environ.get("OPENAI_API_KEY", ""),

@@ -58,9 +58,14 @@ class VllmBackend:
     """`chunk` requests at most are answered together; `engine` goes to `LLM` on top of the manifest's options."""
 
     def __init__(
-        self, manifest: Manifest, *, chunk: int = 256, engine: Mapping[str, Any] | None = None
+        self,
+        manifest: Manifest,
+        *,
+        chunk: int = 256,
+        engine: Mapping[str, Any] | None = None,
+        path: str | None = None,
     ) -> None:
-        self.manifest, self.chunk, self.engine = manifest, chunk, dict(engine or {})
+        self.manifest, self.chunk, self.engine, self.path = manifest, chunk, dict(engine or {}), path
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
         self._thread: threading.Thread | None = None
 
@@ -92,7 +97,10 @@ class VllmBackend:
         model = self.manifest.model
         if model.get("lora"):
             raise Refusal("vllm", "an adapter (lora) needs a server: use --serve", retryable=False)
-        said: dict[str, Any] = {"model": model.get("path") or model["name"], "generation_config": "vllm"}
+        said: dict[str, Any] = {
+            "model": self.path or model.get("path") or model["name"],
+            "generation_config": "vllm",
+        }
         for name in ("revision", "tokenizer_revision", "quantization"):
             if model.get(name):
                 said[name] = model[name]

@@ -121,10 +121,10 @@ def test_it_gives_what_a_server_gives_in_few_calls(bundle, serve, vllm):
 
 def test_what_was_loaded_is_noted(bundle, vllm):
     folder = bundle(1, engine={"max_model_len": 512}, model={"name": "m", "path": "org/m", "revision": "r"})
-    assert run(folder, "--engine-options", '{"tensor_parallel_size": 2}') == 0
+    assert run(folder, "--engine-options", '{"tensor_parallel_size": 2}', "--model-path", "/scratch/m") == 0
 
     [options] = vllm.LLM.made
-    assert options["model"] == "org/m"
+    assert options["model"] == "/scratch/m"
     assert (options["revision"], options["max_model_len"], options["tensor_parallel_size"]) == ("r", 512, 2)
     said = json.loads((folder / "runs.jsonl").read_text().splitlines()[0])["backend"]
     assert said["chat_template"]["text"] == "{{ messages }}"

@@ -320,6 +320,21 @@ def test_options_of_the_manifest_become_those_of_the_command(tmp_path):
     assert flags({"a_b": {"c": [1]}, "d": None}) == ["--a-b", '{"c": [1]}']
 
 
+def test_a_model_may_lie_elsewhere_on_the_node_and_keeps_its_name(bundle, tmp_path, capsys):
+    folder, files = bundle(2), tmp_path / "scratch" / "m"
+    files.mkdir(parents=True)
+    (files / "config.json").write_text("{}")
+
+    assert run(folder, "--model-path", str(files)) == 0
+    said = starts(folder)[0]["arguments"]
+    assert said[0] == str(files)
+    assert said[said.index("--served-model-name") + 1] == "tiny"
+    begins = json.loads((folder / "runs.jsonl").read_text().splitlines()[0])["backend"]
+    assert begins["model_files"]["sha256"]["config.json"]
+    assert generate.main([str(bundle(1, name="other")), "--model-path", "x"]) == 1
+    assert "--model-path is for --serve and --backend vllm" in capsys.readouterr().err
+
+
 def test_an_adapter_has_a_name_of_its_own(tmp_path):
     of = a_manifest(model={"name": "tuned", "path": "org/m", "lora": "adapters/tuned"})
     said = command(of, tmp_path, program=["vllm", "serve"], port=1, more=[])
