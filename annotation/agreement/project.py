@@ -64,11 +64,7 @@ def agreement(
     purpose = Purpose.MAIN
     if batch is not None and batch.purpose == Purpose.CALIBRATION:
         purpose = Purpose.CALIBRATION
-    batches: dict[int, list[int]] = {}
-    chosen = project.batches.filter(pk=batch.pk) if batch else project.batches.all()
-    for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
-        batches.setdefault(rubric, []).append(pk)
-
+    batches = by_rubric(project, batch)
     found = axes_of(project, batches or _newest(project))
     members = dict(Member.objects.filter(project=project).values_list("pk", "kind"))
     positions = {pk for pk, kind in members.items() if kind == Member.Kind.POSITION}
@@ -99,6 +95,15 @@ def agreement(
             for (axis, versions, _scale), of, rng in zip(found, counted, streams, strict=True)
         ],
     )
+
+
+def by_rubric(project: Project, batch: Batch | None = None) -> dict[int, list[int]]:
+    """Ids of the project's batches, or of one, by the rubric that they were made under."""
+    found: dict[int, list[int]] = {}
+    chosen = project.batches.filter(pk=batch.pk) if batch else project.batches.all()
+    for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
+        found.setdefault(rubric, []).append(pk)
+    return found
 
 
 def _newest(project: Project) -> list[int]:

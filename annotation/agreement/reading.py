@@ -14,6 +14,7 @@ import numpy as np
 from django.db import connection
 from psycopg import sql
 
+from annotation.agreement.glued import copied
 from annotation.models import Assignment
 from projects.models import Item
 from stats.agreement import MISSING, PatternHistogram, merge
@@ -21,6 +22,8 @@ from stats.arrays import Bools, Floats, Ints
 
 _RANGE = 17
 """Items whose ids differ in the last 17 bits only are read together: some megabytes."""
+
+_ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8")])
 
 _NEW = -1
 """The prompt of an item that was loaded and rated after we had looked which items there are: not counted."""
@@ -169,15 +172,12 @@ class _Prompts:
 
     def __init__(self, project: int) -> None:
         query = sql.SQL(
-            "COPY (SELECT string_agg(int8send(id) || int8send(prompt_id), ''::bytea)"
-            " FROM {items} WHERE project_id = {project}) TO STDOUT (FORMAT binary)"
-        ).format(items=sql.Identifier(Item._meta.db_table), project=project)
-        with connection.cursor() as cursor, cursor.copy(query) as copy:
-            copy.set_types(["bytea"])
-            (row,) = copy.rows()
-        table = np.frombuffer(row[0] or b"", ">i8").astype(np.int64).reshape(-1, 2)
-        order = np.argsort(table[:, 0], kind="stable")
-        self._item, self._prompt = table[order, 0], table[order, 1]
+            "SELECT string_agg(int8send(id) || int8send(prompt_id), ''::bytea)"
+            " FROM {items} WHERE project_id = {project} GROUP BY id >> {bits}"
+        ).format(items=sql.Identifier(Item._meta.db_table), project=project, bits=_RANGE)
+        table = copied(query, _ITEM)
+        order = np.argsort(table["item"], kind="stable")
+        self._item, self._prompt = (table[name][order].astype(np.int64) for name in ("item", "prompt"))
 
     def of(self, number: int) -> Ints:
         """Prompts of the items of a range, by the last bits of their ids."""

@@ -9,23 +9,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import connection
 from psycopg import sql
 
 from annotation.agreement import agreement
-from annotation.agreement.project import axes_of
+from annotation.agreement.glued import copied, rated
+from annotation.agreement.project import axes_of, by_rubric
 from annotation.agreement.reading import Scale
-from annotation.models import Assignment, Batch
+from annotation.models import Batch
 from annotation.models.batch import Purpose
 from projects.models import Axis, Item, Member, Project, Response
 from stats.agreement import Interval, Method
-from stats.arrays import Array, Ints
+from stats.arrays import Array, Floats, Ints
 from stats.design.components import ANONYMOUS, Estimated, variance_components
 from stats.design.planner import Agreement
 from stats.estimate import Result
 
 _ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8"), ("model", ">i8"), ("place", ">i8")])
-_RATING = np.dtype([("item", ">i8"), ("rater", ">i8"), ("rank", ">i8")])
 _SAMPLES = 1 << 20
 """More than samples of a prompt: turn and sample in one number."""
 
@@ -49,10 +48,7 @@ def pilots(*, project: Project, batch: Batch | None = None, level: float = 0.95)
     Counted are independent ratings of the design, as in `agreement`: of all batches, or of one.
     """
     found = agreement(project=project, batch=batch, interval=Interval(Method.CLUSTER_JACKKNIFE, level=level))
-    batches: dict[int, list[int]] = {}
-    chosen = project.batches.filter(pk=batch.pk) if batch else project.batches.all()
-    for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
-        batches.setdefault(rubric, []).append(pk)
+    batches = by_rubric(project, batch)
     scales = {(axis.pk, versions): scale for axis, versions, scale in axes_of(project, batches)}
     positions = Member.objects.filter(project=project, kind=Member.Kind.POSITION)
     anonymous = np.array(sorted(positions.values_list("pk", flat=True)), dtype=np.int64)
@@ -62,7 +58,10 @@ def pilots(*, project: Project, batch: Batch | None = None, level: float = 0.95)
             axis=of.axis,
             versions=of.versions,
             components=_components(
-                items, _rated(scales.get((of.axis.pk, of.versions)), batches, found.purpose), anonymous, level
+                items,
+                _scored(scales.get((of.axis.pk, of.versions)), batches, found.purpose),
+                anonymous,
+                level,
             ),
             alpha=of.panel.alpha["ordinal"],
             agreement=Agreement.of_pilot(of.panel.alpha["ordinal"], of.panel.raters_per_item),
@@ -78,9 +77,9 @@ def widest_scale(pilots: Iterable[Pilot]) -> tuple[float, float]:
     return max(((min(on), max(on)) for on in points), key=lambda ends: ends[1] - ends[0], default=(1.0, 5.0))
 
 
-def _components(items: Array, rated: tuple[Array, Array], anonymous: Ints, level: float) -> Estimated:
-    """`rated`: rows of ratings and the value of each."""
-    rows, value = rated
+def _components(items: Array, scored: tuple[Array, Floats], anonymous: Ints, level: float) -> Estimated:
+    """`scored`: rows of ratings and the value of each."""
+    rows, value = scored
     at = np.searchsorted(items["item"], rows["item"]).clip(max=max(items.size - 1, 0))
     known = items["item"][at] == rows["item"] if items.size else np.zeros(rows.size, bool)
     at, rater, value = at[known], rows["rater"][known].astype(np.int64), value[known]
@@ -102,7 +101,7 @@ def _components(items: Array, rated: tuple[Array, Array], anonymous: Ints, level
 
 def _items(project: Project) -> Array:
     """Items with one response, ascending: their prompt, their model, and their turn and sample as one number."""
-    table = _copied(
+    table = copied(
         sql.SQL(
             "SELECT string_agg(int8send(i.id) || int8send(i.prompt_id) || int8send(r.model_id)"
             " || int8send(i.turn::bigint * {samples} + r.sample), ''::bytea)"
@@ -119,42 +118,13 @@ def _items(project: Project) -> Array:
     return table[np.argsort(table["item"], kind="stable")]
 
 
-def _rated(scale: Scale | None, batches: dict[int, list[int]], purpose: str) -> tuple[Array, Array]:
-    """Scores on an axis: rows of item, rater and rank, and the value of each rank."""
-    parts = [
-        sql.SQL(
-            "SELECT item_id, rater_id, codes[{place}] AS rank FROM {assignments} WHERE batch_id = ANY({batches})"
-            " AND state = 'submitted' AND purpose = {purpose} AND codes[{place}] > 0"
-        ).format(
-            place=place,
-            assignments=sql.Identifier(Assignment._meta.db_table),
-            batches=batches[rubric],
-            purpose=purpose,
-        )
-        for rubric, place in (scale.places.items() if scale else ())
-        if rubric in batches
-    ]
-    if not parts or scale is None:
-        return np.empty(0, _RATING), np.empty(0)
-    rows = _copied(
-        sql.SQL(
-            "SELECT string_agg(int8send(item_id) || int8send(rater_id) || int8send(rank), ''::bytea)"
-            " FROM ({rated}) AS rated GROUP BY item_id >> 15"
-        ).format(rated=sql.SQL(" UNION ALL ").join(parts)),
-        _RATING,
-    )
+def _scored(scale: Scale | None, batches: dict[int, list[int]], purpose: str) -> tuple[Array, Floats]:
+    """Ratings on an axis that are scores, and the value of each."""
+    if scale is None:
+        return np.empty(0, [("item", ">i8"), ("rater", ">i8")]), np.empty(0)
+    rows = rated(scale, batches, purpose)
+    rows = rows[rows["rank"] > 0]
     return rows, scale.values[rows["rank"] - 1]
-
-
-def _copied(query: sql.Composable, kind: np.dtype[np.void]) -> Array:
-    """The rows of a query for glued-together rows."""
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY ({query}) TO STDOUT (FORMAT binary)").format(query=query)) as copy,
-    ):
-        copy.set_types(["bytea"])
-        parts = [np.frombuffer(row[0], kind) for row in copy.rows() if row[0]]
-    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def counts_for(project: Project) -> tuple[int, int, int, int]:

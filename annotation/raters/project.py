@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation.agreement.project import axes_of
+from annotation.agreement.project import axes_of, by_rubric
 from annotation.models import Batch
 from annotation.models.batch import Purpose
 from annotation.raters.reading import read, read_repeats
@@ -74,8 +73,8 @@ def raters(
     purpose = Purpose.MAIN
     if batch is not None and batch.purpose == Purpose.CALIBRATION:
         purpose = Purpose.CALIBRATION
-    every = _by_rubric(project.batches.all())
-    batches = _by_rubric(project.batches.filter(pk=batch.pk)) if batch else every
+    every = by_rubric(project)
+    batches = by_rubric(project, batch) if batch else every
     found = axes_of(project, batches)
     scales = [scale for _axis, _versions, scale in found]
     members = list(
@@ -123,11 +122,3 @@ def _reliability(sheet: Sheet, place: int, level: float) -> SystemReliability | 
         level=level,
         rng=np.random.default_rng(SEED),
     )
-
-
-def _by_rubric(batches: QuerySet[Batch]) -> dict[int, list[int]]:
-    """Ids of batches by rubric."""
-    found: dict[int, list[int]] = {}
-    for pk, rubric in batches.order_by("pk").values_list("pk", "rubric_id"):
-        found.setdefault(rubric, []).append(pk)
-    return found

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
+from annotation.agreement.glued import copied
 from annotation.agreement.reading import Scale
 from annotation.models import Assignment
 from annotation.models.batch import Purpose
@@ -134,21 +135,18 @@ _ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8"), ("model", ">i8"), ("charac
 def _items(project: int) -> npt.NDArray[np.void]:
     """Items that are single responses, by id: prompt, model, characters of what is rated."""
     query = sql.SQL(
-        "COPY (SELECT string_agg(int8send(i.id) || int8send(i.prompt_id) || int8send(r.model_id)"
+        "SELECT string_agg(int8send(i.id) || int8send(i.prompt_id) || int8send(r.model_id)"
         " || int4send(coalesce(char_length(r.turns[i.turn]), 0)), ''::bytea ORDER BY i.id)"
         " FROM {items} i JOIN {responses} r ON r.id = i.response_id"
         " WHERE i.project_id = {project} AND i.second_response_id IS NULL"
-        " GROUP BY i.id >> {bits} ORDER BY i.id >> {bits}) TO STDOUT (FORMAT binary)"
+        " GROUP BY i.id >> {bits} ORDER BY i.id >> {bits}"
     ).format(
         items=sql.Identifier(Item._meta.db_table),
         responses=sql.Identifier(Response._meta.db_table),
         project=project,
         bits=_RANGE,
     )
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        copy.set_types(["bytea"])
-        parts = [np.frombuffer(row[0], _ITEM) for row in copy.rows()]
-    return np.concatenate(parts) if parts else np.empty(0, _ITEM)
+    return copied(query, _ITEM)
 
 
 def _known(rows: npt.NDArray[np.void], items: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from django.db import connection
 from psycopg import sql
 
+from annotation.agreement.glued import copied
 from annotation.agreement.reading import Scale
-from annotation.models import Assignment, Batch
 from projects.models import Item, LanguageModel, Member, Project, Response
 from stats.arrays import Array, Floats, Ints
 from stats.judges.grid import Ratings
@@ -22,7 +21,6 @@ from stats.raters.ratings import Scored
 from stats.raters.severity import severity
 
 _ITEM = np.dtype([("item", ">i8"), ("prompt", ">i8"), ("model", ">i8"), ("place", ">i8"), ("length", ">i8")])
-_RATING = np.dtype([("item", ">i8"), ("rater", ">i8"), ("rank", ">i8")])
 _TEXTS = 500
 _SAMPLES = 1 << 20
 """More than samples of a prompt: turn and sample in one number."""
@@ -71,15 +69,6 @@ class People:
     """Whether severity is taken out of the means; None where nobody asked for it."""
 
 
-def batches_by_rubric(project: Project, batch: Batch | None) -> dict[int, list[int]]:
-    """Ids of the batches whose ratings count."""
-    found: dict[int, list[int]] = {}
-    chosen = project.batches.filter(pk=batch.pk) if batch else project.batches.all()
-    for pk, rubric in chosen.order_by("pk").values_list("pk", "rubric_id"):
-        found.setdefault(rubric, []).append(pk)
-    return found
-
-
 def items_of(project: Project, which: sql.Composable, *, with_style: bool = True) -> Items:
     """`which`: a query for ids of items."""
     query = sql.SQL(
@@ -124,32 +113,6 @@ def _style(item: Ints, row: Ints, column: Ints, shape: tuple[int, ...]) -> dict[
             for name, count in style(turns[turn - 1])._asdict().items():
                 marks[name][row[at], column[at]] = count
     return marks
-
-
-def rated(scale: Scale, batches: dict[int, list[int]], purpose: str) -> Array:
-    """Scores of people on an axis: the rank of the point, or -1 where they could not judge."""
-    parts = [
-        sql.SQL(
-            "SELECT item_id, rater_id, codes[{place}] AS rank FROM {assignments} WHERE batch_id = ANY({batches})"
-            " AND state = 'submitted' AND purpose = {purpose} AND codes[{place}] <> 0"
-        ).format(
-            place=place,
-            assignments=sql.Identifier(Assignment._meta.db_table),
-            batches=batches[rubric],
-            purpose=purpose,
-        )
-        for rubric, place in scale.places.items()
-        if rubric in batches
-    ]
-    if not parts:
-        return np.empty(0, _RATING)
-    return copied(
-        sql.SQL(
-            "SELECT string_agg(int8send(item_id) || int8send(rater_id) || int8send(rank), ''::bytea)"
-            " FROM ({rated}) AS rated GROUP BY item_id >> 15"
-        ).format(rated=sql.SQL(" UNION ALL ").join(parts)),
-        _RATING,
-    )
 
 
 def people_of(found: Array, items: Items, scale: Scale, *, adjust: bool) -> People:
@@ -205,15 +168,3 @@ def means(row: Ints, column: Ints, value: Floats, shape: tuple[int, int]) -> Flo
     with np.errstate(invalid="ignore"):
         mean: Floats = (total / n).reshape(shape)
     return mean
-
-
-def copied(query: sql.Composable, kind: np.dtype[np.void]) -> Array:
-    """The rows of a query for glued-together rows."""
-    parts = []
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY ({query}) TO STDOUT (FORMAT binary)").format(query=query)) as copy,
-    ):
-        copy.set_types(["bytea"])
-        parts = [np.frombuffer(row[0], kind) for row in copy.rows() if row[0]]
-    return np.concatenate(parts) if parts else np.empty(0, kind)

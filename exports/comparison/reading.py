@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from psycopg import sql
 
-from annotation.agreement.project import axes_of
+from annotation.agreement.glued import copied, rated
+from annotation.agreement.project import axes_of, by_rubric
 from annotation.agreement.reading import Scale
 from annotation.models import Batch
-from exports.comparison.people import Items, batches_by_rubric, copied, items_of, means, people_of, rated
+from exports.comparison.people import Items, items_of, means, people_of
 from exports.models import Failure, JudgeRun, JudgeScore
 from projects.models import Axis, Project
 from stats.arrays import Array, Floats, Ints
@@ -86,7 +87,7 @@ def read(
     """
     runs = [run.pk for judge in judges for run in judge.runs]
     items = items_of(project, scored_by(runs))
-    batches = batches_by_rubric(project, batch)
+    batches = by_rubric(project, batch)
     found = []
     for axis, versions, scale in axes_of(project, project.rubrics.values_list("pk", flat=True)):
         if axes and axis.key not in axes:

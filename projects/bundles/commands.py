@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from projects.bundles.errors import NotPrepared
-from projects.bundles.flags import add_flags, project_named
+from projects.bundles.flags import add_flags
 from projects.bundles.written import Written
+from projects.management.named import project_named
 from projects.models import Project
 
 

@@ -7,13 +7,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from projects.bundles.answering import Answering
 from projects.bundles.errors import NotPrepared
 from projects.bundles.sampling import NAMES, pairs, value_of
 from projects.bundles.selection import PromptFilter
-from projects.models import Project
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -69,14 +66,6 @@ def add_flags(parser: ArgumentParser) -> None:
     prompts.add_argument(
         "--prompts", nargs="+", action="extend", default=[], metavar="ID|@FILE", help="these; a file has one a line"
     )  # fmt: skip
-
-
-def project_named(slug: str) -> Project:
-    found = Project.objects.filter(slug=slug).first()
-    if found is None:
-        known = ", ".join(Project.objects.values_list("slug", flat=True)[:20]) or "none"
-        raise CommandError(f"There is no project “{slug}”. Projects: {known}.")
-    return found
 
 
 def answering(name: str, options: dict[str, Any]) -> Answering:

@@ -406,7 +406,7 @@ def test_unknown_names_are_told_with_those_that_there_are(study):
 
     assert refused("gpt-5") == "There is no judge “gpt-5”; “study” has “claude”, “gpt”."
     assert refused() == "Name a judge with --judge; “study” has “claude”, “gpt”."
-    assert refused("gpt", project="other") == "There is no project “other”."
+    assert refused("gpt", project="other") == "There is no project “other”. Projects: study."
     assert refused("gpt", batch="B") == "“study” has no batch “B”; it has “batch”."
     assert refused("gpt", axis=["beauty"]) == "“study” has no axis “beauty”; it has fluency."
     assert refused("gpt", baseline="m9") == "“study” has no model “m9”; it has m1, m2, m3."

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.agreement import agreement, as_json, as_text
-from projects.models import Project
+from annotation.management.named import batch_named
+from projects.management.named import project_named
 from stats.agreement import Interval, Method
 
 
@@ -29,13 +30,8 @@ class Command(BaseCommand):
     def handle(
         self, *, project: str, batch: str | None, level: float, interval: str, seed: int, **options: Any
     ) -> None:
-        study = Project.objects.filter(slug=project).first()
-        if study is None:
-            raise CommandError(f"There is no project “{project}”.")
-        named = study.batches.filter(name=batch).first() if batch is not None else None
-        if batch is not None and named is None:
-            names = ", ".join(f"“{name}”" for name in study.batches.values_list("name", flat=True))
-            raise CommandError(f"“{project}” has no batch “{batch}”; it has {names or 'none'}.")
+        study = project_named(project)
+        named = batch_named(study, batch)
         if seed < 0:
             raise CommandError("A seed is 0 or more.")
         try:

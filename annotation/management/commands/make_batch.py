@@ -13,6 +13,7 @@ from tqdm import tqdm
 from annotation.models.batch import Purpose
 from annotation.services import Raters, make_batch, new_seed, preview
 from annotation.services.errors import BatchCannotBeMade, SingleRaterNotConfirmed
+from projects.management.named import project_named
 from projects.models import Project
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -97,12 +98,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *, project: str, name: str, **options: Any) -> None:
-        found = Project.objects.filter(slug=project).first()
-        if found is None:
-            known = ", ".join(Project.objects.values_list("slug", flat=True)[:20]) or "none"
-            raise CommandError(f"There is no project “{project}”. Projects: {known}.")
         try:
-            self._make(found, name, **options)
+            self._make(project_named(project), name, **options)
         except BatchCannotBeMade as reason:
             raise CommandError(str(reason)) from reason
 

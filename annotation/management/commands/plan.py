@@ -5,9 +5,10 @@ from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.management.named import batch_named
 from annotation.planning import as_json, as_text, pilots, planned, widest_scale
 from annotation.planning.pilot import counts_for
-from projects.models import Project
+from projects.management.named import project_named
 from stats.design.planner import MOST, Assignment
 
 
@@ -63,9 +64,7 @@ class Command(BaseCommand):
             "--raters": raters,
         }
         if project is not None:
-            study = Project.objects.filter(slug=project).first()
-            if study is None:
-                raise CommandError(f"There is no project “{project}”.")
+            study = project_named(project)
             for name, there in zip(sizes, counts_for(study), strict=True):
                 sizes[name] = there if sizes[name] is None else sizes[name]
         elif batch is not None:
@@ -73,10 +72,7 @@ class Command(BaseCommand):
         missing = [name for name, size in sizes.items() if size is None]
         if missing:
             raise CommandError(f"Without a project, say {', '.join(missing)}.")
-        named = study.batches.filter(name=batch).first() if study and batch is not None else None
-        if study and batch is not None and named is None:
-            names = ", ".join(f"“{name}”" for name in study.batches.values_list("name", flat=True))
-            raise CommandError(f"“{project}” has no batch “{batch}”; it has {names or 'none'}.")
+        named = batch_named(study, batch) if study else None
         for (name, size), most in zip(sizes.items(), MOST.values(), strict=True):
             if size is not None and not 1 <= size <= most:
                 raise CommandError(f"{name}: {size:,} cannot be planned; say a number from 1 to {most:,}.")

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.management.named import batch_named
 from annotation.raters import as_json, as_text, raters
-from projects.models import Project
+from projects.management.named import project_named
 from stats.raters import READING_SPEED
 
 
@@ -31,13 +32,8 @@ class Command(BaseCommand):
     def handle(
         self, *, project: str, batch: str | None, level: float, reading_speed: float, **options: Any
     ) -> None:
-        study = Project.objects.filter(slug=project).first()
-        if study is None:
-            raise CommandError(f"There is no project “{project}”.")
-        named = study.batches.filter(name=batch).first() if batch is not None else None
-        if batch is not None and named is None:
-            names = ", ".join(f"“{name}”" for name in study.batches.values_list("name", flat=True))
-            raise CommandError(f"“{project}” has no batch “{batch}”; it has {names or 'none'}.")
+        study = project_named(project)
+        named = batch_named(study, batch)
         if not 0 < level < 1:
             raise CommandError(f"--level: a level lies between 0 and 1, not at {level}.")
         if not reading_speed > 0:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotation.agreement.project import axes_of
+from annotation.agreement.glued import rated
+from annotation.agreement.project import axes_of, by_rubric
 from annotation.models import Batch
 from exports.comparison.axis import failure_rate
-from exports.comparison.people import People, batches_by_rubric, items_of, people_of, rated
+from exports.comparison.people import People, items_of, people_of
 from exports.comparison.reading import Judge
 from exports.comparison.verdicts.reading import JudgedPairs, items_judged, read_pairs
 from projects.models import Axis, Project
@@ -84,7 +85,7 @@ def compare_pairs(
     if not found:
         return ()
     items = items_of(project, items_judged(runs), with_style=False)
-    batches = batches_by_rubric(project, batch)
+    batches = by_rubric(project, batch)
     people = [
         _PeoplesAxis(axis, versions, people_of(rated(scale, batches, purpose), items, scale, adjust=adjust))
         for axis, versions, scale in axes_of(project, project.rubrics.values_list("pk", flat=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from psycopg import sql
 
-from exports.comparison.people import copied
+from annotation.agreement.glued import copied
 from exports.comparison.reading import FAILURES, Asked
 from exports.models import JudgeVerdict
 from projects.models import Item, LanguageModel, Project, Response

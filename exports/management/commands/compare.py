@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import translation
 from tqdm import tqdm
 
-from annotation.models import Batch
+from annotation.management.named import batch_named
 from exports.comparison import plots
 from exports.comparison.as_json import as_json
 from exports.comparison.judges import SeveralRuns, UnknownJudge, find_judge, known_judges
@@ -18,6 +18,7 @@ from exports.comparison.project import ProjectComparison, compare
 from exports.comparison.reading import Judge
 from exports.comparison.text import as_text
 from exports.comparison.verdicts.wildbench import K
+from projects.management.named import project_named
 from projects.models import Axis, Project
 from stats.agreement.intervals import Interval, Method
 from stats.judges.alt_test import SKILLED, Few, Setting
@@ -108,13 +109,11 @@ class Command(BaseCommand):
             self._handle(project, judge, options)
 
     def _handle(self, slug: str, names: Sequence[str], options: dict[str, Any]) -> None:
-        study = Project.objects.filter(slug=slug).first()
-        if study is None:
-            raise CommandError(f"There is no project “{slug}”.")
+        study = project_named(slug)
         plot: Path | None = options["plot"]
         if plot is not None:
             self._check_plot(plot)
-        batch = self._batch(study, options["batch"])
+        batch = batch_named(study, options["batch"])
         baseline: str = options["baseline"]
         self._check_names(study, options["axis"], [*options["own_family"], *([baseline] if baseline else [])])
         interval, setting = self._interval(options), self._setting(options)
@@ -180,15 +179,6 @@ class Command(BaseCommand):
         if known := known_judges(project):
             return f"“{project.slug}” has {', '.join(f'“{name}”' for name in known)}."
         return f"“{project.slug}” has no judge scores yet: load them first (docs/formats.md)."
-
-    @staticmethod
-    def _batch(project: Project, name: str | None) -> Batch | None:
-        if name is None:
-            return None
-        if batch := project.batches.filter(name=name).first():
-            return batch
-        names = ", ".join(f"“{known}”" for known in project.batches.values_list("name", flat=True))
-        raise CommandError(f"“{project.slug}” has no batch “{name}”; it has {names or 'none'}.")
 
     @staticmethod
     def _check_names(project: Project, axes: Sequence[str], models: Sequence[str]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from annotation.models import Batch
+from annotation.management.named import batch_named
 from exports.facets import FACETS
 from exports.files import FORMATS, Row
 from exports.human_eval import HUMAN_EVAL, CannotBeWritten
 from exports.selection import Selection
 from exports.services import CHOICES, export
-from projects.models import Project
+from projects.management.named import project_named
 
 
 class Command(BaseCommand):
@@ -76,16 +76,8 @@ class Command(BaseCommand):
         self._report(manifest, out, as_json=json)
 
     def _selection(self, slug: str, batch: str | None) -> Selection:
-        found = Project.objects.filter(slug=slug).first()
-        if found is None:
-            known = ", ".join(Project.objects.values_list("slug", flat=True)[:20]) or "none"
-            raise CommandError(f"There is no project “{slug}”. Projects: {known}.")
-        if batch is None:
-            return Selection(found)
-        batches = {one.name: one for one in Batch.objects.filter(project=found)}
-        if batch not in batches:
-            raise CommandError(f"{slug} has no batch “{batch}”. Batches: {', '.join(batches) or 'none'}.")
-        return Selection(found, batches[batch])
+        found = project_named(slug)
+        return Selection(found, batch_named(found, batch))
 
     def _report(self, manifest: dict[str, Any], out: Path, *, as_json: bool) -> None:
         if as_json:
