@@ -390,7 +390,7 @@ def test_in_japanese_nothing_is_left_in_english(study):
     study.rate(axes=("overall",))
     study.judge(study.run(prompt=REWARD))
     text = said("gpt", language="ja")
-    assert "二つの応答の優劣判定 · preference" in text
+    assert "対の優劣判定 · preference" in text
     assert "人の選好との比較" in text
     assert "Verdicts" not in text
     assert "verdict" not in text
