@@ -13,7 +13,7 @@ from offline import generate, judge
 from offline.journal import read_lines
 from projects.models import Response
 from projects.rubric_files import make_project, read_rubric
-from tests.factories import create_prompt
+from tests.factories import create_model, create_prompt, create_response
 from tests.offline.server import answer_to
 
 pytestmark = pytest.mark.django_db
@@ -95,3 +95,39 @@ def test_batch_files_come_back_in_any_order(project, prepare, tmp_path):
     load(tmp_path / "asked" / "manifest.json", tmp_path / "asked" / "items.jsonl", outputs)
     # The conversation of two turns is not whole yet.
     assert {one.prompt.key for one in Response.objects.select_related("prompt")} == {"choice", "given"}
+
+
+def test_pairs_put_to_a_judge_as_wildbench_does_come_back_as_rates_and_rewards(prepare, serve, tmp_path):
+    project = make_project(slug="study", spec=read_rubric("llm-jp"))
+    base, other = (create_model(project, name) for name in ("base", "other"))
+    for n in range(6):
+        prompt = create_prompt(project, key=f"p{n}", checklist=["正しいか"], category="Math")
+        for model in (base, other):
+            create_response(project, prompt=prompt, model=model, turns=[f"{model} {n}"])
+    _, items = prepare(
+        "prepare_judging", "study", "--judge", "j", "--preset", "wildbench-reward", "--all", "--baseline", "base", out="pairs"
+    )  # fmt: skip
+    assert judge.main([str(tmp_path / "pairs"), "--base-url", serve().url]) == 0
+    load(tmp_path / "pairs")
+
+    out = StringIO()
+    call_command("compare", "study", judge=["j"], json=True, replicates=200, stdout=out)
+    found = json.loads(out.getvalue())
+
+    journal = [
+        line for _, line in read_lines(tmp_path / "pairs" / "results-1-of-1.jsonl") if "content" in line
+    ]
+    gains = {line["item_id"]: line["scores"]["preference"] for line in journal}  # of "other", in either order
+    assert len(gains) == len(items) == 12
+    [pairs] = found["verdicts"]
+    assert (pairs["axis"], pairs["n_verdicts"], pairs["n_complete"]) == ("preference", 12, 6)
+    said = {
+        item.prompt_id: [gains[one.item_id] for one in items if one.prompt_id == item.prompt_id]
+        for item in items
+    }
+    won = [1 if min(both) > 0 else 0 if max(both) < 0 else 0.5 for both in said.values()]
+    rates = {one["model"]: one["adjusted_win_rate"]["value"] for one in pairs["models"]}
+    assert rates["other"] == pytest.approx(sum(won) / 6)
+    rewards = {one["model"]: one for one in found["wildbench"]["rewards"][0]["models"]}
+    assert rewards["other"]["published"]["reward"]["value"] == pytest.approx(sum(gains.values()) / 12)
+    assert found["wildbench"]["k"] == 500
