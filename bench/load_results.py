@@ -1,7 +1,8 @@
 """How long it takes to load what came back from a GPU node: `python -m bench.load_results [--results N] [--turns N]`.
 
 Makes a bundle of N / turns conversations (Japanese text of realistic length) with its journal in two shards, loads it into a
-database of its own, loads it again (which adds nothing), and prints a line of JSON with seconds, rows per second and memory.
+database of its own, loads it again (which adds nothing), and prints seconds, results per second and memory as JSON; of
+several sizes (`--results 50000 200000`) also how much more memory the last took than the first, each in a process of its own.
 A result is a line of the journal: an answered turn. Some of them failed first.
 """
 
@@ -11,16 +12,23 @@ import argparse
 import json
 import random
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bench.load import text, timed  # sets Django up
 
+from django.db import connections  # isort: skip
 from django.test.utils import setup_databases, teardown_databases  # isort: skip
 
 from offline.bundle import SAMPLING, SEED_RULE, Manifest, make_item, sha256, write_bundle
 from projects.loading import load
+from projects.models import Project
 from projects.rubric_files import make_project, read_rubric
 
+T = TypeVar("T")
 SHARDS = 2
 FAILED_FIRST = 0.02
 
@@ -72,26 +80,50 @@ def write(folder: Path, results: int, turns: int) -> tuple[Path, Path]:
     return folder / "prompts.jsonl", folder / "bundle"
 
 
+def in_a_process(do: Callable[..., T], *arguments: object) -> T:
+    """What it answers, done in a process of its own: what others needed does not count as its memory."""
+    connections.close_all()
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        return pool.submit(do, *arguments).result()
+
+
+def loaded(project: Project, bundle: Path, results: int) -> dict[str, Any]:
+    seen = timed(project, [bundle])
+    return seen | {"results_per_second": round(results / seen["seconds"])}
+
+
+def measured(results: int, turns: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        prompts, bundle = in_a_process(write, Path(name), results, turns)
+        project = make_project(slug=f"bench-{results}", spec=read_rubric("llm-jp"))
+        load(project=project, files=[prompts])
+        return {
+            "results": results,
+            "megabytes": round(sum(file.stat().st_size for file in bundle.iterdir()) / 1e6, 1),
+            "first": in_a_process(loaded, project, bundle, results),
+            "again": in_a_process(loaded, project, bundle, results),
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=int, default=200_000)
+    parser.add_argument(
+        "--results", type=int, nargs="+", default=[50_000, 200_000], help="one size after the other"
+    )
     parser.add_argument("--turns", type=int, default=2)
     arguments = parser.parse_args()
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        with tempfile.TemporaryDirectory() as name:
-            prompts, bundle = write(Path(name), arguments.results, arguments.turns)
-            project = make_project(slug="bench", spec=read_rubric("llm-jp"))
-            load(project=project, files=[prompts])
-            result = {
-                "results": arguments.results,
-                "megabytes": round(sum(file.stat().st_size for file in bundle.iterdir()) / 1e6, 1),
-                "first": timed(project, [bundle]),
-                "again": timed(project, [bundle]),
+        sizes = []
+        for results in arguments.results:
+            sizes.append(measured(results, arguments.turns))
+            print(json.dumps(sizes[-1], ensure_ascii=False, indent=2), flush=True)
+        if len(sizes) > 1:
+            grown = {
+                when: sizes[-1][when]["mb_at_most"] - sizes[0][when]["mb_at_most"]
+                for when in ("first", "again")
             }
-            for one in (result["first"], result["again"]):
-                one["results_per_second"] = round(arguments.results / one["seconds"])
-            print(json.dumps(result, ensure_ascii=False, indent=2))
+            print(json.dumps({"mb_more_for_the_last_than_for_the_first": grown}))
     finally:
         teardown_databases(databases, verbosity=0)
 
