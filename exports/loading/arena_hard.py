@@ -84,7 +84,7 @@ class ArenaHardJudgmentFormat(JudgmentFormat):
         score = game.get("score")
         if score is None or score == "":
             return None, "", reason
-        if score not in VERDICTS:
+        if not isinstance(score, str) or score not in VERDICTS:
             raise wrong(
                 row,
                 f"games[{number}].score",

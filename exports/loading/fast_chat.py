@@ -61,7 +61,7 @@ class PairJudgmentFormat(JudgmentFormat):
         games = []
         for game in ("g1", "g2"):
             winner = row.values[f"{game}_winner"]
-            if winner not in WINNERS:
+            if not isinstance(winner, str) or winner not in WINNERS:
                 raise wrong(
                     row,
                     f"{game}_winner",

@@ -116,6 +116,10 @@ class Judged(BundleKind):
         swapped = said.get("order") == "ba"
         models = said.get("model", ""), said["other"]
         first, second = reversed(models) if swapped else models
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not -1 <= value <= 1
+        ):
+            raise wrong(answer.row, "scores", _("Here should be a number from -1 to 1."))
         hashes = said.get("response_sha256") or "", said.get("other_sha256") or ""
         return VerdictRecord(
             row=answer.row,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from exports.loading.rows import VerdictRecord
 from exports.models import Failure
 from projects.loading.fields import BadRow, Columns, Fields, plain
-from projects.loading.formats.base import LONGEST_MODEL, MOST_TURNS, Format
+from projects.loading.formats.base import LONGEST_MODEL, LONGEST_WORD, MOST_TURNS, Format
 from projects.loading.formats.contents import FAILED, wrong
 from projects.tables import Problem, Row, Table, as_integer, as_text, listed, say
 from projects.tables.cells import BadCell
@@ -73,6 +73,8 @@ class JudgmentFormat(Format):
             reason = say(_("It is not said who judged."))
             advice = say(_("Name the judge (%(option)s)."), option=say("--judge"))
             raise BadRow(Problem(reason, row.place("judge"), "judge", advice))
+        if len(name.strip()) > LONGEST_WORD:
+            raise wrong(row, "judge", _("This is longer than %(most)s characters."), most=LONGEST_WORD)
         return name.strip(), prompt.strip() if isinstance(prompt, str) else ""
 
     def finish(self) -> None:

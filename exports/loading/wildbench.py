@@ -71,7 +71,7 @@ class WildBenchJudgmentFormat(JudgmentFormat):
             )
             return
         choice = None if error else parsed.get("choice")
-        if choice not in NONE and choice not in CHOICES:
+        if choice not in NONE and (not isinstance(choice, str) or choice not in CHOICES):
             raise wrong(
                 row,
                 "parsed_result",

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from projects.loading import registry
 from projects.loading.fields import BadRow
-from projects.loading.formats.base import Format
+from projects.loading.formats.base import LONGEST_MODEL, LONGEST_WORD, Format
 from projects.loading.formats.rows import NUMBERED, RowsFormat
 from projects.loading.inputs import expand
 from projects.loading.loading import Loading, Progress
@@ -196,6 +196,15 @@ def _tell_guess(loading: Loading, table: Table) -> None:
 
 def _check_fields(loading: Loading) -> None:
     """Columns that were said to hold something: there must be such fields."""
+    options = loading.options
+    for option, said, most in (
+        ("--model", options.model, LONGEST_MODEL),
+        ("--judge", options.judge, LONGEST_WORD),
+        ("--axis", options.axis, LONGEST_WORD),
+    ):
+        if len(said) > most:
+            reason = say(_("This is longer than %(most)s characters."), most=most)
+            loading.problems.add(Problem(reason, field=option))
     known = set(format_named(RowsFormat.name).fields(loading))
     for field in loading.options.columns:
         if field not in known and not NUMBERED.fullmatch(field):

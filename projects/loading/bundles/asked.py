@@ -34,11 +34,11 @@ class Prompts:
         while some := list(islice(left, LOOKED_UP_AT_ONCE)):
             looks = not own or seen < ENOUGH
             seen += len(some)
-            self._look_up({row.values.get("prompt_id") for row in some} if looks else set())
+            self._look_up([row.values.get("prompt_id") for row in some] if looks else [])
             yield from some
 
-    def _look_up(self, keys: set[Any]) -> None:
-        names = [key for key in keys if isinstance(key, str)]
+    def _look_up(self, keys: list[Any]) -> None:
+        names = {key for key in keys if isinstance(key, str)}
         self._turns = {key: self._turns[key] for key in names if key in self._turns}
         if missing := [key for key in names if key not in self._turns]:
             with connection.cursor() as cursor:

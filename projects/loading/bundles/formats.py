@@ -15,7 +15,14 @@ from projects.loading.bundles.asked import Prompts, asks, builds_on
 from projects.loading.bundles.known import Bundles
 from projects.loading.bundles.records import AnsweredRecord, AskedRecord
 from projects.loading.fields import BadRow, Columns
-from projects.loading.formats.base import LONGEST_KEY, LONGEST_MODEL, MOST_SAMPLES, MOST_TURNS, Format
+from projects.loading.formats.base import (
+    LONGEST_KEY,
+    LONGEST_MODEL,
+    LONGEST_WORD,
+    MOST_SAMPLES,
+    MOST_TURNS,
+    Format,
+)
 from projects.loading.formats.contents import wrong
 from projects.loading.records import Record
 from projects.tables import Place, Problem, Problems, Refused, Row, quoted, say
@@ -102,6 +109,16 @@ class ManifestFormat(_OfBundle):
             raise wrong(
                 row, "model.name", _("A model’s name has 1 to %(most)s characters."), most=LONGEST_MODEL
             )
+        samples = max(1, len(manifest.variants)) * manifest.samples
+        if (
+            manifest.samples < 1
+            or samples > MOST_SAMPLES
+            or not all(isinstance(one, str) for one in manifest.variants)
+        ):
+            raise wrong(row, "samples", _("This is not what a bundle has here."))
+        called = judge.get("name", "")
+        if not isinstance(called, str) or len(called or (name if judge else "")) > LONGEST_WORD:
+            raise wrong(row, "judge.name", _("This is longer than %(most)s characters."), most=LONGEST_WORD)
         self.bundles.add(manifest)
         yield from ()
 

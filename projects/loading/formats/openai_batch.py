@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from projects.loading.bundles.known import Bundles
 from projects.loading.bundles.records import AnsweredRecord
 from projects.loading.fields import BadRow, Columns
-from projects.loading.formats.base import Format
+from projects.loading.formats.base import MOST_SAMPLES, Format
 from projects.loading.formats.contents import storable, wrong
 from projects.loading.formats.foreign import Texts, flagged, named
 from projects.loading.records import Record, ResponseRecord
@@ -117,12 +117,15 @@ class OutputFormat(Format):
                 "verified": False,
             }
             index = choice.get("index", at)
+            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= MOST_SAMPLES:
+                path = f"response.body.choices[{at}].index"
+                raise wrong(row, path, _("Here should be a whole number from 0 on."))
             yield ResponseRecord(
                 row=row,
                 prompt=prompt,
                 model=model,
                 turns=turns,
-                sample=index if isinstance(index, int) and index >= 0 else at,
+                sample=index,
                 generation=flagged(
                     turns,
                     storable({name: value for name, value in generation.items() if value not in (None, "")}),
