@@ -175,7 +175,7 @@ _POOLS = """
 
 
 @cache
-def _pools(size: int, eligible: str) -> tuple[str, dict[str, Any]]:
+def _pools(size: int) -> tuple[str, dict[str, Any]]:
     open_batches, terms = _open_batches()
     numbers = count()
     return _POOLS.format(
@@ -189,7 +189,7 @@ def _pools(size: int, eligible: str) -> tuple[str, dict[str, Any]]:
             start="(SELECT start FROM first)",
             around="true",
             size=size,
-            eligible=eligible.format(seat="near"),
+            eligible=ELIGIBLE.format(seat="near"),
             found=take(f"({_TAKEN.format(lock=LOCK)})"),
         ),
         names=", ".join(f'pools."{name}"' for name in _Open._fields),
@@ -202,7 +202,7 @@ def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> l
 
     `taking`: a seat of the first of them may have been taken at once; `take` of that pool brings it.
     """
-    statement, terms = _pools(NEAR, ELIGIBLE)
+    statement, terms = _pools(NEAR)
     known = {_ASKED.pk: rater.pk, _ASKED.project_id: rater.project_id, _ASKED.group: rater.group}
     asked = {name: known.get(term, term) for name, term in terms.items()}
     only = batch.pk if batch else None

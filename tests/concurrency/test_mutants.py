@@ -56,6 +56,14 @@ def data_problems(found):
     return [problem for problem in found if any(sign in problem for sign in DATA)]
 
 
+@pytest.fixture(autouse=True)
+def compiled_anew():
+    """Statements are put together once; not so what is broken here."""
+    searching._pools.cache_clear()
+    yield
+    searching._pools.cache_clear()
+
+
 @pytest.fixture
 def no_rater_lock(monkeypatch):
     for module in (claiming, submitting):
