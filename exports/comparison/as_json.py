@@ -15,7 +15,7 @@ from exports.comparison.axis import AxisComparison
 from exports.comparison.between import LEVEL_KEYS, AxisBetween
 from exports.comparison.cautions import cautions
 from exports.comparison.project import JudgeComparison, ProjectComparison
-from exports.comparison.verdicts.as_json import pairs_as_json, wildbench_as_json
+from exports.comparison.verdicts.as_json import pairs_as_json, pairs_between_as_json, wildbench_as_json
 from stats.estimate import Estimate, Undefined
 from stats.judges.alt_test import AltTest
 from stats.judges.levels import Level
@@ -40,6 +40,7 @@ def as_json(found: ProjectComparison) -> dict[str, Any]:
         head
         | {"judges": [_judge(judge) for judge in found.judges]}
         | {"comparisons": [_between(axis) for axis in found.between]}
+        | {"verdict_comparisons": [pairs_between_as_json(one, plain) for one in found.pairs_between]}
     )
 
 

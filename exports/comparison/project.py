@@ -15,6 +15,7 @@ from annotation.models.batch import Purpose
 from exports.comparison.axis import AxisComparison, compare_on_axis
 from exports.comparison.between import AxisBetween, compare_judges_on_axis
 from exports.comparison.reading import Judge, JudgedAxis, read
+from exports.comparison.verdicts.between import PairsBetween, compare_pair_judges
 from exports.comparison.verdicts.figures import PairComparison, compare_pairs
 from exports.comparison.verdicts.wildbench import K, WildBench, wildbench
 from exports.models import JudgeScore, JudgeVerdict
@@ -52,6 +53,8 @@ class ProjectComparison:
     judges: tuple[JudgeComparison, ...]
     between: tuple[AxisBetween, ...]
     """The judges against each other on each axis whose points have an order, where there are several."""
+    pairs_between: tuple[PairsBetween, ...] = ()
+    """Those of them that gave verdicts on the same pairs against each other."""
 
 
 def compare(
@@ -154,6 +157,11 @@ def compare(
         computed_at=timezone.now(),
         judges=tuple(compared_judges),
         between=tuple(between),
+        pairs_between=compare_pair_judges(
+            [(of.judge.name, of.verdicts) for of in compared_judges],
+            interval=interval,
+            rng=np.random.default_rng([seed, zlib.crc32(b"judges of pairs")]),
+        ),
     )
 
 

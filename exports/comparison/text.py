@@ -16,7 +16,7 @@ from exports.comparison.cautions import cautions
 from exports.comparison.judges import preset_of
 from exports.comparison.lines import Section, aligned, heading
 from exports.comparison.project import JudgeComparison, ProjectComparison
-from exports.comparison.verdicts.text import pairs_as_text, wildbench_as_text
+from exports.comparison.verdicts.text import pairs_as_text, pairs_between_as_text, wildbench_as_text
 from exports.models import Failure
 from stats.estimate import Estimate, Undefined
 from stats.judges.alt_test import CROWD, EXPERTS, SKILLED
@@ -40,12 +40,15 @@ def _lines(found: ProjectComparison) -> Iterator[str]:
     for judge in found.judges:
         yield ""
         yield from _judge(judge)
-    if found.between:
+    if found.between or found.pairs_between:
         yield ""
         yield from heading(_("Judges against each other"), "=")
         for axis in found.between:
             yield ""
             yield from _between(axis)
+        if found.pairs_between:
+            yield ""
+            yield from pairs_between_as_text(found.pairs_between)
     yield ""
     yield _("%(level)s %% intervals over prompts, %(n)s resamples; seed %(seed)s.") % {
         "level": f"{100 * found.interval.level:g}",

@@ -178,14 +178,34 @@ def test_a_judge_with_scores_and_verdicts_shows_both(study):
     assert found["wildbench"] is None
 
 
-def test_several_judges_stand_side_by_side_and_only_scores_are_set_against_each_other(study):
-    study.rate()
-    study.judge(study.run("one"))
-    study.judge(study.run("two"))
+def test_two_judges_are_set_against_each_other_on_the_pairs_that_both_compared(study):
+    one = study.judge(study.run("one"))
+    two = study.judge(study.run("two"), pairs=((0, 1), (1, 2)))
     found = compared("one", "two")
     assert [judge["judge"] for judge in found["judges"]] == ["one", "two"]
     assert all(len(judge["verdicts"]) == 1 for judge in found["judges"])
     assert found["comparisons"] == []
+    [between] = found["verdict_comparisons"]
+    assert (between["first"], between["second"], between["axis"]) == ("one", "two", "preference")
+    said_by_two = {(p, a, b): x for p, a, b, x in outcomes(two)}
+    both = [(x, said_by_two[p, a, b]) for p, a, b, x in outcomes(one) if (p, a, b) in said_by_two]
+    assert between["n_pairs"] == len(both) > 5
+    assert between["agreement"]["value"] == pytest.approx(np.mean([x == y for x, y in both]))
+    assert between["first_ties"]["value"] == pytest.approx(np.mean([x == 0.5 for x, _ in both]))
+    assert between["counts"][0][2] == both.count((1, 0))
+    assert f"one and two: {len(both)} pairs" in said("one", "two")
+
+
+def test_a_judge_of_pairs_beside_one_of_scores_is_set_against_nobody(study):
+    study.rate()
+    study.judge(study.run("pairs"))
+    axis = Axis.objects.get(rubric__project=study.project, key="overall")
+    run = study.run("scores")
+    items = Item.objects.filter(project=study.project)
+    JudgeScore.objects.bulk_create(JudgeScore(run=run, item=item, axis=axis, value=5) for item in items)
+    found = compared("pairs", "scores")
+    assert (found["verdict_comparisons"], found["comparisons"]) == ([], [])
+    assert [len(judge["axes"]) for judge in found["judges"]] == [0, 2]
 
 
 def test_each_axis_that_a_judge_compares_on_stands_by_itself(study):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from exports.comparison.verdicts.between import PairsBetween
 from exports.comparison.verdicts.cautions import pair_cautions
 from exports.comparison.verdicts.figures import ModelRates, PairComparison, WithPeople
 from exports.comparison.verdicts.wildbench import WildBench
@@ -77,6 +78,25 @@ def _with_people(of: WithPeople, models: tuple[str, ...], plain: Plain) -> dict[
             if one.n
         ],
         "system": {name: plain(getattr(found, name)) for name in ("pearson", "spearman", "kendall")},
+    }
+
+
+def pairs_between_as_json(of: PairsBetween, plain: Plain) -> dict[str, Any]:
+    found = of.found
+    return {
+        "axis": of.axis,
+        "first": of.first,
+        "second": of.second,
+        "n_pairs": found.n_pairs,
+        "n_prompts": found.n_prompts,
+        "counts": [
+            list(column) for column in zip(*found.counts, strict=True)
+        ],  # the first judge by the second
+        "agreement": plain(found.agreement),
+        "kappa": plain(found.kappa),
+        "decided": plain(found.decided),
+        "first_ties": plain(found.judge_ties),
+        "second_ties": plain(found.human_ties),
     }
 
 

@@ -54,6 +54,8 @@ class JudgedPairs:
     """Names, by their index."""
     prompts: tuple[str, ...]
     """Keys, by their index."""
+    key: Ints
+    """(n, 7) by pair: ids of the prompt and both models, their samples, turn and repeat. The same for all judges."""
     asked: Asked
     """By prompt."""
     games: Games
@@ -123,8 +125,8 @@ def _pairs(axis: str, runs: Sequence[int], names: dict[int, str], keys: dict[int
     )
     value, item = rows["value"].astype(np.float64), np.column_stack(items)
     used = set(first.tolist()) | set(second.tolist())
-    models = [pk for pk in names if pk in used]  # by name
-    number = {pk: at for at, pk in enumerate(models)}
+    models = np.array([pk for pk in names if pk in used], dtype=np.int64)  # by name
+    number = {pk: at for at, pk in enumerate(models.tolist())}
     first, second = (np.array([number[pk] for pk in of.tolist()], dtype=np.int64) for of in (first, second))
     prompts, prompt = np.unique(prompt, return_inverse=True)
     prompt = prompt.astype(np.int64)
@@ -147,7 +149,10 @@ def _pairs(axis: str, runs: Sequence[int], names: dict[int, str], keys: dict[int
         ),
         item=np.where(swapped[at][:, None], item[at][:, ::-1], item[at]),
         one_order=shown == 1,
-        models=tuple(names[pk] for pk in models),
+        key=np.column_stack(
+            [prompts[prompt[at]], models[places[0][at]], models[places[2][at]], places[1][at], places[3][at], turn[at], repeat[at]]
+        ).astype(np.int64).reshape(-1, 7),
+        models=tuple(names[pk] for pk in models.tolist()),
         prompts=tuple(keys[pk] for pk in prompts.tolist()),
         asked=Asked(
             n=len(rows),

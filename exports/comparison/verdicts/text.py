@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from exports.comparison.lines import Section, aligned, heading
+from exports.comparison.verdicts.between import PairsBetween
 from exports.comparison.verdicts.cautions import pair_cautions
 from exports.comparison.verdicts.figures import ModelRates, PairComparison, WithPeople
 from exports.comparison.verdicts.wildbench import WildBench
@@ -144,6 +145,24 @@ def _with_people(of: WithPeople, models: tuple[str, ...]) -> Section:
 def _value(figure: Result) -> float:
     """To sort by: what is undefined comes last."""
     return -math.inf if isinstance(figure, Undefined) else figure.value
+
+
+def pairs_between_as_text(of: Sequence[PairsBetween]) -> Iterator[str]:
+    yield from heading(_("Verdicts on pairs"), "-")
+    yield from aligned(
+        Section(
+            _("%(first)s and %(second)s: %(n)s pairs")
+            % {"first": one.first, "second": one.second, "n": f"{one.found.n_pairs:,}"},
+            [
+                (_("same outcome of three (one, the other, a tie)"), one.found.agreement),
+                (_("the same beyond chance (kappa)"), one.found.kappa),
+                (_("same winner where both decide"), one.found.decided),
+                (_("ties of %(judge)s") % {"judge": one.first}, one.found.judge_ties),
+                (_("ties of %(judge)s") % {"judge": one.second}, one.found.human_ties),
+            ],
+        )
+        for one in of
+    )
 
 
 def _shortened(section: Section, n: int) -> Section:
