@@ -168,6 +168,16 @@ class Store(ABC):
             Problem(said, self.place(file, line, column), column, known=known, given=given, **more)
         )
 
+    def tell_unknown_prompts(self) -> None:
+        """Rows whose `prompt` is the key of none that the project has."""
+        for file, line, prompt in self.found(
+            f"SELECT l.file, l.line, l.prompt FROM {self.staging} l WHERE NOT EXISTS"  # noqa: S608
+            " (SELECT FROM projects_prompt p WHERE p.project_id = %(project)s AND p.key = l.prompt) ORDER BY l.n",
+            {"project": self.project.pk},
+            unknown=True,
+        ):
+            self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
+
     def warn(self, file: int, line: int, field: str, reason: Message, *, times: int = 1) -> None:
         column = self.column(file, field) if field else ""
         self.loading.problems.warn(Problem(reason, self.place(file, line, column), column), times=times)

@@ -44,7 +44,7 @@ class ChecklistStore(Store):
 
     def settle(self) -> None:
         project = {"project": self.project.pk}
-        self._tell_unknown_prompts()
+        self.tell_unknown_prompts()
         self.run(
             f"CREATE TEMPORARY TABLE {FIRSTS} ON COMMIT DROP AS"  # noqa: S608  # names are constants
             " SELECT DISTINCT ON (p.id) p.id, l.n, p.checklist <> '[]' AS known"
@@ -64,15 +64,6 @@ class ChecklistStore(Store):
         unchanged = self.value(f"SELECT count(*) FROM {FIRSTS} WHERE known")  # noqa: S608
         self.count(self.kind, created=created, unchanged=unchanged)
         self.run(f"DROP TABLE {FIRSTS}")
-
-    def _tell_unknown_prompts(self) -> None:
-        for file, line, prompt in self.found(
-            f"SELECT l.file, l.line, l.prompt FROM {self.staging} l WHERE NOT EXISTS"  # noqa: S608
-            " (SELECT FROM projects_prompt p WHERE p.project_id = %(project)s AND p.key = l.prompt) ORDER BY l.n",
-            {"project": self.project.pk},
-            unknown=True,
-        ):
-            self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
 
     def _tell_contradictions_within(self) -> None:
         for file, line, prompt, first_file, first_line in self.found(

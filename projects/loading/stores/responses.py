@@ -47,7 +47,7 @@ class ResponseStore(Store):
             f"ANALYZE {self.staging} (n, prompt, model, sample)"
         )  # to look at long texts as well would take long
         self.analyse("projects_prompt (id, project_id, key)", KEYS)
-        self._tell_unknown_prompts()
+        self.tell_unknown_prompts()
         models = self.run(
             "INSERT INTO projects_languagemodel (project_id, name, metadata, created_at)"  # noqa: S608  # names are constants
             f" SELECT %(project)s, model, '{{}}', now() FROM (SELECT model, min(n) AS n FROM {self.staging} GROUP BY model) l"
@@ -92,15 +92,6 @@ class ResponseStore(Store):
         self.count("responses", created=created, unchanged=unchanged)
         self.run(f"DROP TABLE {TARGETS}")
         self.analyse(KEYS, "projects_item")
-
-    def _tell_unknown_prompts(self) -> None:
-        for file, line, prompt in self.found(
-            f"SELECT l.file, l.line, l.prompt FROM {self.staging} l WHERE NOT EXISTS"  # noqa: S608
-            " (SELECT FROM projects_prompt p WHERE p.project_id = %(project)s AND p.key = l.prompt) ORDER BY l.n",
-            {"project": self.project.pk},
-            unknown=True,
-        ):
-            self.error(file, line, "prompt_id", *self.loading.unknown_prompt(prompt))
 
     def _tell_contradictions_within(self) -> None:
         for file, line, prompt, model, sample, first_file, first_line in self.found(
