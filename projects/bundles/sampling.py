@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from offline.bundle import MORE_SAMPLING, SAMPLING
 from projects.bundles.errors import NotPrepared
@@ -69,6 +70,25 @@ NUMBERS = {
     "truncate_prompt_tokens": Number(-1, whole=True),
 }
 
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(type(one) is kind for one in value)
+
+
+#: Of the other fields, what they are, in the words of JSON: true or false, a list of whole numbers, and so on.
+OTHERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        ("ignore_eos", "logprobs", "skip_special_tokens", "spaces_between_special_tokens", "include_stop_str_in_output"),
+        (lambda value: isinstance(value, bool), _noop("true or false")),
+    ),
+    **dict.fromkeys(("stop_token_ids", "allowed_token_ids"), (_is_list_of(int), _noop("a list of whole numbers, such as [1, 2]"))),
+    "bad_words": (_is_list_of(str), _noop("a list of texts, such as [\"a\"]")),
+    **dict.fromkeys(
+        ("logit_bias", "response_format", "structured_outputs"), (lambda value: isinstance(value, dict), _noop("an object, such as {}"))
+    ),
+    "reasoning_effort": (lambda value: isinstance(value, str) and bool(value.strip()), _noop("a word, such as low")),
+}  # fmt: skip
+
 NAMES = (*SAMPLING, *sorted(MORE_SAMPLING))
 
 
@@ -97,7 +117,14 @@ def _read(name: str, value: Any) -> Any:
         if not all(isinstance(one, str) and one for one in stop):
             raise NotPrepared(_("stop: here should be texts that are not empty."), field=name)
         return stop
-    return value_of(value) if isinstance(value, str) else value
+    read = value_of(value) if isinstance(value, str) else value
+    fits, what = OTHERS[name]
+    if not fits(read):
+        raise NotPrepared(
+            _("%(name)s: “%(value)s” is not %(what)s.") % {"name": name, "value": value, "what": _(what)},
+            field=name,
+        )
+    return read
 
 
 def value_of(text: str) -> Any:

@@ -12,6 +12,7 @@ from offline import generate
 from offline.bundle import ITEMS, SAMPLING, read_items
 from offline.journal import read_lines
 from projects.bundles import Answering, Generation, prepare_generation
+from projects.bundles.sampling import NAMES, NUMBERS, OTHERS
 from tests.factories import create_model, create_project, create_prompt, create_response
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +173,10 @@ def test_only_what_is_missing_is_asked_again(project, prepare, tmp_path):
     assert [(item.prompt_id, item.sample) for item in items] == [("half", 0), ("none", 0), ("none", 1)]
     said = refused("study", "--model", "m", "--missing-only", "--prompts", "done", out=tmp_path / "b")
     assert "“m” has answered every one of these prompts already" in said
+
+
+def test_it_is_known_of_every_sampling_field_what_it_may_be():
+    assert NUMBERS.keys() | OTHERS.keys() >= set(NAMES) - {"stop"}
 
 
 def test_a_category_may_be_sampled_otherwise(project, prepare):
