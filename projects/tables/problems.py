@@ -133,6 +133,15 @@ class Refused(Exception):
         self.problem = problem
 
 
+@dataclass(slots=True)
+class _Told:
+    """The first of errors in the same words, how many there are, and where the next ones are."""
+
+    problem: Problem
+    times: int
+    also: list[Place]
+
+
 class Problems:
     """The first errors and a count of the rest.
 
@@ -142,25 +151,31 @@ class Problems:
 
     def __init__(self, most: int = MOST_SHOWN) -> None:
         self.most = most
-        self._errors: dict[tuple[str, ...], Problem] = {}
+        self._errors: dict[tuple[str, ...], _Told] = {}
         self.n_errors = 0
         self._last: Problem | None = None
         self._warnings: dict[tuple[str, ...], list[Any]] = {}
 
     @property
     def errors(self) -> list[Problem]:
-        return list(self._errors.values())
+        return [
+            first.problem
+            if first.times == first.problem.times
+            else replace(first.problem, times=first.times, also=tuple(first.also))
+            for first in self._errors.values()
+        ]
 
     def add(self, problem: Problem) -> None:
         self.n_errors += problem.times
         self._last = problem
         key = _in_words(problem)
         if (first := self._errors.get(key)) is not None:
-            here = (problem.place,) if problem.place else ()
-            also = (*first.also, *here, *problem.also)[:MOST_PLACES]
-            self._errors[key] = replace(first, times=first.times + problem.times, also=also)
+            first.times += problem.times
+            if len(first.also) < MOST_PLACES:
+                here = (problem.place,) if problem.place else ()
+                first.also = [*first.also, *here, *problem.also][:MOST_PLACES]
         elif len(self._errors) < self.most:
-            self._errors[key] = problem
+            self._errors[key] = _Told(problem, problem.times, list(problem.also))
 
     def take_back_the_last(self) -> None:
         """The error that was added last is none after all."""
@@ -173,8 +188,8 @@ class Problems:
         if first is not None and first.times == last.times:
             del self._errors[key]
         elif first is not None:
-            also = tuple(place for place in first.also if place != last.place)
-            self._errors[key] = replace(first, times=first.times - last.times, also=also)
+            first.times -= last.times
+            first.also = [place for place in first.also if place != last.place]
 
     def add_all(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
