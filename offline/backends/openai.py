@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import secrets
-import weakref
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from time import monotonic, time
@@ -19,7 +18,7 @@ from aiohttp.connector import Connection
 
 from offline.backends import Answer, Refusal
 from offline.backends.completion import parse_answer
-from offline.bundle import sha256
+from offline.bundle import canonical, sha256
 from offline.journal import as_json
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
@@ -50,10 +49,7 @@ class OpenAIBackend:
         self._turn = itertools.cycle(range(len(self.urls)))
         self._down_until = [0.0] * len(self.urls)
         self._name, self._number = f"hyotei-{secrets.token_hex(6)}", itertools.count(1)
-        self._last: weakref.WeakKeyDictionary[asyncio.Transport, str] = weakref.WeakKeyDictionary()
-        """By connection: the identifier of the last answer that came through it."""
-        self._identifiers: set[str] = set()
-        """Two of them, once there are two: some servers give all answers the same one."""
+        self._identifiers = _Identifiers()
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> None:
@@ -150,7 +146,7 @@ class OpenAIBackend:
                 RecursionError,
             ):  # UnicodeDecodeError, too: a text is taken as it is or not at all
                 said = data.decode(errors="replace")[:200]
-            self._check_whose(said, name, reply.through)
+            self._check_whose(said, name, body, reply.through)
             return parse_answer(said)
         raise AssertionError("a request is answered or refused")
 
@@ -160,22 +156,52 @@ class OpenAIBackend:
         order = [(first + step) % n for step in range(n)]
         return next((at for at in order if self._down_until[at] <= now), first)
 
-    def _check_whose(self, said: Any, name: str, through: asyncio.Transport | None) -> None:
+    def _check_whose(
+        self, said: Any, name: str, body: dict[str, Any], through: asyncio.Transport | None
+    ) -> None:
         """An answer that was sent twice would be taken for the answer to whatever went out next on its connection.
 
-        vLLM puts the name of the request into the answer's identifier; nearly everywhere else, no two answers have the same
-        one. Raises Refusal; the connection is closed, since what comes through it would be one answer behind from here on.
+        Raises Refusal; the connection is closed, since what comes through it would be one answer behind from here on.
         """
         found = said.get("id") if isinstance(said, dict) else None
-        if not isinstance(found, str) or not found or through is None:
+        if not isinstance(found, str) or not found:
             return
-        if len(self._identifiers) < 2:
-            self._identifiers.add(found)
-        again = len(self._identifiers) > 1 and self._last.get(through) == found
-        if name not in found if self._name in found else again:
-            through.abort()
+        ours = name in found if self._name in found else self._identifiers.is_new(found, said, body)
+        if not ours:
+            if through:
+                through.abort()
             raise Refusal("mixed_up", "this is the answer to another request", retryable=True)
-        self._last[through] = found
+
+
+class _Identifiers:
+    """Of the last answers. vLLM makes an answer's identifier of the request's name; elsewhere it is at least never given twice.
+
+    Nearly elsewhere: some servers give all answers the same one, or keep an answer and give it again. They are believed, too.
+    """
+
+    kept = 10_000
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+        self._doubted: dict[str, str] = {}
+        self._believed = False
+
+    def is_new(self, found: str, said: dict[str, Any], body: dict[str, Any]) -> bool:
+        """Whether it may be the answer to the request, as far as its identifier goes."""
+        if self._believed:
+            return True
+        digest = sha256(canonical(said))
+        if found not in self._seen:
+            self._seen[found] = digest
+            if len(self._seen) > self.kept:
+                del self._seen[next(iter(self._seen))]
+            return True
+        asked = sha256(canonical(body))
+        if self._seen[found] != digest or self._doubted.get(asked) == found:
+            self._believed = True  # other words by the same name; or the same again, on another connection
+            return True
+        self._doubted[asked] = found
+        return False
 
 
 def _refusal(status: int, text: str, retry_after: str | None) -> Refusal:

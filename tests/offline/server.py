@@ -159,7 +159,8 @@ class FakeServer:
         data = json.dumps(said).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         transport = request.transport
-        assert transport
+        if transport is None:  # the client is gone
+            return
         write = lambda: None if transport.is_closing() else transport.write(head.encode() + data)  # noqa: E731
         asyncio.get_running_loop().call_later(0.002, write)
 
