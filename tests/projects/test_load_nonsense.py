@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from offline.bundle import hash_of_file
-from projects.loading import Options, try_load
+from projects.loading import Options, load, try_load
+from projects.models import Response
+from tests.projects import test_dry_run
 from tests.projects.test_dry_run import (
     JUDGMENTS,
     LAYOUTS,
@@ -106,6 +108,31 @@ def test_what_cannot_be_taken_is_named(project, tmp_path, layout, place, value, 
     put(path, rows)
     report = try_load(project=project, files=[path.parent if layout is bundle else path])
     assert said in " ".join(map(str, report.errors))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.__name__)
+def test_what_no_database_holds_is_replaced_and_counted_in_every_layout(
+    project, tmp_path, layout, monkeypatch
+):
+    """U+0000, and half a character: both come out of models, and tables of text cannot even hold the second."""
+    monkeypatch.setattr(test_dry_run, "ANSWERS", {"new": "新しい"})
+    named = layout(tmp_path)
+    files = [path for one in named for path in (one.iterdir() if one.is_dir() else [one])]
+    in_json = layout is not table_with_a_map
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        if layout is bundle and path.name.startswith("results"):
+            text = "".join(line for line in text.splitlines(True) if "0" * 32 not in line)
+        broken = "\\u0000新\\ud83dい" if in_json else "\0新\0い"
+        path.write_text(text.replace("新しい", broken), encoding="utf-8")
+    mapped = {"prompt_id": "番号", "model": "モデル", "response": "出力"}
+    options = Options(columns={} if in_json else mapped)
+
+    report = load(project=project, files=named, options=options)
+    [told] = [one for one in report.warnings if "U+FFFD" in str(one)]
+    assert told.times == 2
+    assert Response.objects.get(prompt__key="new").turns == ["\ufffd新\ufffdい"]
+    assert load(project=project, files=named, options=options).adds_nothing
 
 
 @pytest.mark.parametrize(("option", "most"), [("model", 300), ("judge", 200), ("axis", 200)])
