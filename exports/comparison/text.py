@@ -91,10 +91,12 @@ def _axis(of: AxisComparison) -> Iterator[str]:
         f"{judged.axis.key} · {judged.axis.label} · {judged.axis.get_kind_display()} · {about}", "-"
     )
     counts = [
-        _("%(n)s responses that both scored") % {"n": f"{panel.n_items:,}"},
+        ngettext("%(n)s response that both scored", "%(n)s responses that both scored", panel.n_items)
+        % {"n": f"{panel.n_items:,}"},
         ngettext("%(n)s prompt", "%(n)s prompts", panel.n_prompts) % {"n": f"{panel.n_prompts:,}"},
         ngettext("%(n)s model", "%(n)s models", panel.n_models) % {"n": f"{panel.n_models:,}"},
-        _("%(n)s scores of people") % {"n": f"{judged.n_ratings:,}"},
+        ngettext("%(n)s score of people", "%(n)s scores of people", judged.n_ratings)
+        % {"n": f"{judged.n_ratings:,}"},
         _("up to %(n)s of the judge for one response") % {"n": of.repeats},
     ]
     yield "  " + " · ".join(counts)
@@ -344,10 +346,14 @@ def _ppi(of: AxisComparison) -> Section:
 
 def _between(of: AxisBetween) -> Iterator[str]:
     yield from heading(of.axis, "-")
-    yield "  " + _("%(n)s responses that people and all judges scored, %(prompts)s prompts") % {
-        "n": f"{of.n_items:,}",
-        "prompts": f"{of.n_prompts:,}",
-    }
+    responses = ngettext(
+        "%(n)s response that people and all judges scored",
+        "%(n)s responses that people and all judges scored",
+        of.n_items,
+    )
+    prompts = ngettext("%(n)s prompt", "%(n)s prompts", of.n_prompts)
+    counts = [responses % {"n": f"{of.n_items:,}"}, prompts % {"n": f"{of.n_prompts:,}"}]
+    yield "  " + " · ".join(counts)
     sections = []
     for pair in of.pairs:
         section = Section(_("%(first)s less %(second)s") % {"first": pair.first, "second": pair.second})
