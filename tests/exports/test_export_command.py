@@ -131,7 +131,7 @@ def test_the_same_data_make_the_same_files_next_week(project, tmp_path, capsys, 
 def test_one_batch_is_exported_by_name_and_an_unknown_one_is_named(project, tmp_path, capsys):
     run(capsys, "study", "--out", tmp_path, "--batch", "main 1", "--table", "long")
     assert json.loads((tmp_path / "manifest.json").read_text())["filter"] == {"batch": "main 1"}
-    with pytest.raises(CommandError, match="“study” has no batch “nope”; it has “main 1”."):
+    with pytest.raises(CommandError, match=r"“study” has no batch “nope”; it has “main 1”\."):
         run(capsys, "study", "--out", tmp_path, "--batch", "nope")
     with pytest.raises(CommandError, match=r"no project “nope”\. Projects: study"):
         run(capsys, "nope", "--out", tmp_path)
