@@ -196,6 +196,17 @@ def test_two_judges_are_set_against_each_other_on_the_pairs_that_both_compared(s
     assert f"one and two: {len(both)} pairs" in said("one", "two")
 
 
+def test_pairs_of_other_samples_are_other_pairs(study):
+    a, b = study.responses[0][:2]
+    more = Response.objects.create(prompt=b.prompt, model=b.model, sample=1, turns=["二"])
+    for name, second in [("one", b), ("two", more)]:
+        run = study.run(name)
+        JudgeVerdict.objects.create(run=run, first=a, second=second, value=1)
+        JudgeVerdict.objects.create(run=run, first=second, second=a, value=-1)
+    [between] = compared("one", "two")["verdict_comparisons"]
+    assert (between["n_pairs"], between["agreement"]["reason"]) == (0, "nothing_shared")
+
+
 def test_a_judge_of_pairs_beside_one_of_scores_is_set_against_nobody(study):
     study.rate()
     study.judge(study.run("pairs"))
@@ -268,6 +279,20 @@ def test_a_pair_under_two_prompts_has_to_be_told_apart_by_preset(study):
     assert "“gpt” judged the same responses with several prompts" in refused("gpt")
     assert compared("gpt@mt-bench-pair")["runs"][0]["prompt"] == json.dumps({"preset": "mt-bench-pair"})
     assert "no judge" in refused("gpt@mt-bench")
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_pair_knows_the_items_of_its_two_responses_however_it_was_shown(study, order):
+    run = study.run()
+    given = study.judge(run, orders=(order,))
+    [pairs] = read_pairs(study.project, [run.pk])
+    models = dict(Item.objects.filter(project=study.project).values_list("pk", "response__model__name"))
+    named = [[models[int(item)] for item in row] for row in pairs.item]
+    verdicts = pairs.verdicts
+    assert named == [
+        [pairs.models[a], pairs.models[b]] for a, b in zip(verdicts.first, verdicts.second, strict=True)
+    ]
+    assert len(named) == len(given) == 24
 
 
 def test_as_many_statements_for_many_verdicts_as_for_few(study, django_assert_max_num_queries):
