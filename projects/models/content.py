@@ -127,12 +127,14 @@ class Response(models.Model):
 class Item(models.Model):
     """What is rated in one sitting: a response at one turn, or a pair of responses at one turn."""
 
-    project = models.ForeignKey(Project, models.PROTECT, related_name="items")
-    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="items")
-    response = models.ForeignKey(Response, models.PROTECT, related_name="items")
+    # The database holds these together: (prompt, project), (response, prompt), (second response, prompt). Keys of their
+    # own would be looked up again for each item, and say nothing more.
+    project = models.ForeignKey(Project, models.PROTECT, related_name="items", db_constraint=False)
+    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="items", db_constraint=False)
+    response = models.ForeignKey(Response, models.PROTECT, related_name="items", db_constraint=False)
     turn = models.PositiveSmallIntegerField(default=1)
     second_response = models.ForeignKey(
-        Response, models.PROTECT, related_name="items_as_second", null=True, blank=True
+        Response, models.PROTECT, related_name="items_as_second", null=True, blank=True, db_constraint=False
     )
 
     class Meta:

@@ -567,6 +567,17 @@ def test_a_pair_is_of_two_responses_to_one_prompt(project, item):
     assert sql("UPDATE projects_item SET second_response_id = %s WHERE id = %s", rival.pk, item.pk) == 1
 
 
+def test_an_item_is_of_things_that_exist_and_stay(item):
+    for column, name in (
+        ("project_id", "item_prompt_of_its_project"),
+        ("prompt_id", "item_prompt_of_its_project"),
+        ("response_id", "item_response_to_its_prompt"),
+        ("second_response_id", "item_second_response_to_its_prompt"),
+    ):
+        refused(name, f"UPDATE projects_item SET {column} = 0 WHERE id = %s", item.pk)
+    refused("item_response_to_its_prompt", "DELETE FROM projects_response WHERE id = %s", item.response_id)
+
+
 def test_an_anonymous_position_is_nobody(project):
     position = create_member(project, kind="position", pseudonym="P1")
     refused(
