@@ -639,6 +639,15 @@ def test_both_versions_of_llm_jp_judge_are_read(tmp_path):
     assert Response.objects.get(prompt__key="0").generation["prompt"] == ["指示: 富士山は？"]
     assert load(project=project, files=[tmp_path]).adds_nothing
 
+    half = write(
+        tmp_path / "half.jsonl", jp("x-2", ["一", "二"], ["甲", None], error_messages=[[], ["timeout"]])
+    )
+    options = {"model": "jp-13b"}
+    assert load(project=project, files=[half], options=Options(**options)).left_out == {"failed": 1}
+    report = load(project=project, files=[half], options=Options(partial=True, **options))
+    assert report.left_out == {"loaded in part": 1}
+    assert ("x-2", "jp-13b", 0, ["甲"]) in known(project)
+
     old = write(
         tmp_path / "old" / "quality.jsonl",
         jp(7, "七", "しち", text="七"),

@@ -6,6 +6,7 @@ Version 2 has lists with an entry per turn, version 1 single texts where there i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any, ClassVar
 
 from projects.loading.fields import Columns, Fields
@@ -83,8 +84,12 @@ class GenerationFormat(Format):
         if not answers or not all(isinstance(answer, str) for answer in answers):
             if not all(isinstance(answer, str | None) for answer in answers):
                 raise wrong(row, "response", _("There is no answer here."))
-            self._leave_out(row, values.get("error_messages"))
-            return
+            there = list(takewhile(lambda answer: answer is not None, answers))
+            if not there or not self.loading.options.partial:
+                self._leave_out(row, values.get("error_messages"))
+                return
+            self.loading.leave_out("loaded in part")
+            answers = there
         generation = {
             "engine": "llm-jp-judge",
             "version": 2 if is_new else 1,
