@@ -134,7 +134,7 @@ def preferences(
     why = [
         Reason.NOTHING_SHARED,
         Reason.CONSTANT,
-        Reason.NOTHING_SHARED,
+        Reason.NOT_ENOUGH,
         Reason.NOTHING_SHARED,
         Reason.NOTHING_SHARED,
     ]

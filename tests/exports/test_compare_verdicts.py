@@ -193,7 +193,7 @@ def test_two_judges_are_set_against_each_other_on_the_pairs_that_both_compared(s
     assert between["agreement"]["value"] == pytest.approx(np.mean([x == y for x, y in both]))
     assert between["first_ties"]["value"] == pytest.approx(np.mean([x == 0.5 for x, _ in both]))
     assert between["counts"][0][2] == both.count((1, 0))
-    assert f"one and two: {len(both)} pairs" in said("one", "two")
+    assert "  one and two\n" in said("one", "two")
 
 
 def test_pairs_of_other_samples_are_other_pairs(study):
@@ -237,6 +237,10 @@ def test_a_baseline_is_the_model_that_is_in_every_pair_or_the_one_that_is_named(
     assert rates["m1"]["adjusted_win_rate"]["reason"] == "no_scores"
     assert rates["base"]["wins"] + rates["base"]["losses"] + rates["base"]["ties"] > 0
     assert "Win rates against m2" in said("gpt", baseline="m2")
+    study.judge(study.run("two"), pairs=((0, 1),))
+    [without] = compared("two", baseline="m2")["verdicts"]
+    assert (without["baseline"], without["against_baseline"]) == (None, [])
+    assert "“m2” is in none of these pairs" in without["warnings"][0]["words"]
 
 
 def test_pairs_that_were_shown_in_one_order_count_among_single_verdicts_and_are_warned_of(study):

@@ -183,6 +183,7 @@ def test_what_cannot_be_said_has_its_reason():
     assert study.compared(ratings=None).raters.people == Undefined(Reason.SINGLE_RATINGS, 0)
     two = Study(8, models=2)
     assert two.compared().pearson.reason == Reason.NOT_ENOUGH
+    assert study.compared(margin=10).decided == Undefined(Reason.NOT_ENOUGH, 0)  # all ties
     study.human[:] = NAN
     nothing = study.compared()
     assert (nothing.n_pairs, nothing.agreement) == (0, Undefined(Reason.NOTHING_SHARED))

@@ -28,6 +28,7 @@ INCONSISTENT_WORDS = _(
 NOT_COMPARED_WORDS = _(
     "Some models never met the others, directly or through third ones: their strengths do not compare."
 )
+MISSED_WORDS = _("“%(model)s” is in none of these pairs: nothing is set against it.")
 ANONYMOUS_WORDS = _(
     "The raters are positions in a list, not persons: whether one of them prefers what the judge prefers is undefined."
 )
@@ -36,6 +37,8 @@ ANONYMOUS_WORDS = _(
 def pair_cautions(of: PairComparison) -> Iterator[Caution]:
     pairs = of.pairs
     shown = len(pairs.one_order)
+    if of.missed:
+        yield Caution("baseline_missed", MISSED_WORDS, {"model": of.missed})
     if len(pairs.prompts) < FEW_PROMPTS:
         yield Caution("few_prompts", FEW_PROMPTS_WORDS, {"n": len(pairs.prompts)})
     if isinstance(of.failure_rate, Estimate) and of.failure_rate.value > MANY_FAILURES:

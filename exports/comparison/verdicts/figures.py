@@ -48,6 +48,8 @@ class PairComparison:
     pairs: JudgedPairs
     baseline: str
     """The model that others are set against in `against`; else the only one that is in every pair; or ""."""
+    missed: str
+    """The baseline that was named and is in none of the pairs; or ""."""
     failure_rate: Result
     order: OrderEffects
     models: tuple[ModelRates, ...]
@@ -154,6 +156,7 @@ def _compared(
     return PairComparison(
         pairs=pairs,
         baseline=centre,
+        missed=baseline if named is None else "",
         failure_rate=failure_rate(pairs.asked, np.arange(len(pairs.prompts)), interval, rng),
         order=order_effects(verdicts, interval=interval, rng=rng),
         models=told(rates),

@@ -77,8 +77,8 @@ def _order(of: PairComparison) -> Section:
             (_("verdicts for the response shown first (half: no part)"), order.shown_first),
             (_("ties in both orders"), order.ties),
             _(
-                "of the others %(first)s are twice for the one shown first, %(second)s twice for the one shown second, %(half)s a tie "
-                "in one order"
+                "of the others: twice for the one shown first %(first)s, twice for the one shown second %(second)s, a tie in one "
+                "order %(half)s"
             )
             % {"first": f"{order.first_twice:,}", "second": f"{order.second_twice:,}", "half": f"{order.half:,}"},
         ],
@@ -118,8 +118,8 @@ def _strengths(of: PairComparison) -> Section:
 def _with_people(of: WithPeople, models: tuple[str, ...]) -> Section:
     found = of.found
     section = Section(
-        _("Beside people’s preferences by %(axis)s (%(label)s): %(n)s pairs")
-        % {"axis": of.axis.key, "label": of.axis.label, "n": f"{found.n_pairs:,}"},
+        _("Beside people’s preferences by %(axis)s (%(label)s)")
+        % {"axis": of.axis.key, "label": of.axis.label},
         [
             (_("same outcome of three (one, the other, a tie)"), found.agreement),
             (_("the same beyond chance (kappa)"), found.kappa),
@@ -151,8 +151,7 @@ def pairs_between_as_text(of: Sequence[PairsBetween]) -> Iterator[str]:
     yield from heading(_("Verdicts on pairs"), "-")
     yield from aligned(
         Section(
-            _("%(first)s and %(second)s: %(n)s pairs")
-            % {"first": one.first, "second": one.second, "n": f"{one.found.n_pairs:,}"},
+            _("%(first)s and %(second)s") % {"first": one.first, "second": one.second},
             [
                 (_("same outcome of three (one, the other, a tie)"), one.found.agreement),
                 (_("the same beyond chance (kappa)"), one.found.kappa),
