@@ -221,7 +221,7 @@ def _record(
     line: dict[str, Any] = {
         "job_id": manifest.job_id, "run_id": run_id, "item_id": asked.item.item_id, "custom_id": f"{asked.item.item_id}-{asked.turn}",
         "prompt_id": asked.item.prompt_id, "turn": asked.turn, "attempt": asked.attempt, "seed": asked.seed,
-        "request_sha256": sha256(canonical(asked.body)), "batch_request_id": (said.get("response") or {}).get("request_id"),
+        "request_sha256": sha256(canonical(asked.body)), "batch_request_id": response.get("request_id") if isinstance(response := said.get("response"), dict) else None,
     }  # fmt: skip
     turn = asked.turn
     known.attempts[turn] = asked.attempt + 1
@@ -256,7 +256,7 @@ def answer_of(said: dict[str, Any]) -> Answer:
     `response`, and `error` an object.
     """
     response, error = said.get("response"), said.get("error")
-    status = response.get("status_code") if isinstance(response, dict) else None
+    status = _status(response)
     body = response.get("body") if isinstance(response, dict) else None
     if not error and status in (200, None) and isinstance(body, dict):
         return parse_answer(body)
@@ -277,10 +277,17 @@ def answer_of(said: dict[str, Any]) -> Answer:
     raise Refusal(kind or "batch", message[:2000], retryable=kind in TEMPORARY or not kind)
 
 
+def _status(response: Any) -> int | None:
+    said = response.get("status_code") if isinstance(response, dict) else None
+    if isinstance(said, str) and said.isdecimal():
+        return int(said)
+    return said if isinstance(said, int) else None
+
+
 def _choose(outputs: list[dict[str, Any]]) -> dict[str, Any]:
     """An answer beats an error; among equals, the first."""
     for said in outputs:
-        if not said.get("error") and (said.get("response") or {}).get("status_code") in (200, None):
+        if not said.get("error") and _status(said.get("response")) in (200, None):
             return said
     return outputs[0]
 

@@ -123,6 +123,9 @@ def test_what_is_not_of_the_bundle_is_counted_and_left(bundle, capsys):
         ({"response": None, "error": None}, "batch", True),
         ({}, "batch", True),
         ({"response": {"status_code": 200, "body": {"choices": []}}}, "bad_answer", True),
+        ({"response": {"status_code": "500", "body": None}, "error": 5}, "http_500", True),
+        ({"response": {"status_code": {}, "body": []}, "error": {"message": None, "code": [1]}}, "[1]", False),
+        ({"response": "done", "error": [1]}, "batch", True),
     ],
 )  # fmt: skip
 def test_each_shape_of_error_is_understood(said, kind, retryable):
