@@ -243,6 +243,33 @@ def test_conversations_that_are_not_whole_are_counted_and_left_out(project, fold
     assert known(project) == [("p0", "tiny", 0, ["あ"]), ("p1", "tiny", 0, ["う"])]
 
 
+def test_a_conversation_that_was_loaded_in_part_grows_and_what_is_there_stays(project, folder):
+    path = write(folder / "results-1-of-1.jsonl", *lines_of(folder, (0, 1, "あ"), (1, 1, "う"), (1, 2, "え")))
+    load(project=project, files=[folder], options=Options(partial=True))
+    first = Item.objects.get(prompt__key="p0")
+    half = path.read_text(encoding="utf-8")
+
+    write(path, *lines_of(folder, *WHOLE))
+    dry = try_load(project=project, files=[folder])
+    assert dry.outcome["responses"] == {"new": 1, "same": 1, "conflict": 0, "unknown": 0}
+    report = load(project=project, files=[folder])
+    assert (report.created["responses"], report.unchanged["responses"]) == (1, 1)
+    assert "1 conversations that were loaded in part have more turns now." in str(report.notes[0])
+    assert known(project) == [("p0", "tiny", 0, ["あ", "い"]), ("p1", "tiny", 0, ["う", "え"])]
+    grown = Response.objects.get(prompt__key="p0")
+    assert list(grown.items.order_by("turn").values_list("turn", flat=True)) == [1, 2]
+    assert grown.items.get(turn=1) == first
+    assert len(grown.generation["turns"]) == 2
+    assert load(project=project, files=[folder]).adds_nothing
+
+    # An older copy of the journal takes nothing away, and another first turn is a conflict as ever.
+    path.write_text(half, encoding="utf-8")
+    for options in (Options(partial=True), Options(partial=True, new_version=True)):
+        assert load(project=project, files=[folder], options=options).adds_nothing
+    write(path, *lines_of(folder, (0, 1, "別"), (0, 2, "い"), *WHOLE[2:]))
+    assert "is known with another text" in refusal(project, folder)[0]
+
+
 def test_a_torn_last_line_is_passed_over_and_another_bad_line_is_not(project, folder):
     path = write(folder / "results-1-of-1.jsonl", *lines_of(folder, *WHOLE))
     whole = path.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
 TARGETS, OTHERS = "loading_response_target", "loading_response_other"
+DIFFERENT = "loading_response_different"
 KEYS = "projects_response (id, prompt_id, model_id, sample)"
 
 
@@ -71,9 +72,12 @@ class ResponseStore(Store):
         if targets < self.taken:
             self._tell_contradictions_within()
         self._tell_other_numbers_of_turns()
-        if self.loading.options.new_version:
-            self._number_new_versions()
-        self._tell_conflicts()
+        others, extended = self._find_other_texts(), 0
+        if others:
+            extended = self._extend()
+            if self.loading.options.new_version:
+                self._number_new_versions()
+            self._tell_conflicts()
         self._tell_differences()
         created = self.run(
             "INSERT INTO projects_response (prompt_id, model_id, sample, turns, generation, truncated, metadata, created_at)"  # noqa: S608
@@ -89,8 +93,8 @@ class ResponseStore(Store):
             project,
         )
         unchanged = self.value(f"SELECT count(*) FROM {TARGETS} WHERE known IS NOT NULL")  # noqa: S608
-        self.count("responses", created=created, unchanged=unchanged)
-        self.run(f"DROP TABLE {TARGETS}")
+        self.count("responses", created=created + extended, unchanged=unchanged - extended)
+        self.run(f"DROP TABLE {TARGETS}, {DIFFERENT}")
         self.analyse(KEYS, "projects_item")
 
     def _tell_contradictions_within(self) -> None:
@@ -148,19 +152,51 @@ class ResponseStore(Store):
             reason = say(_("This response answers only the first turns of its prompt."))
             self.warn(file, line, "", reason, times=times)
 
+    def _find_other_texts(self) -> int:
+        """Fill the table `loading_response_different` with what is known with another text.
+
+        A conversation of a bundle may be known as far as it went: then it grows, or is the older one of the two.
+        """
+        same = "r.generation ->> 'item_id' = l.generation ->> 'item_id'"
+        return self.run(
+            f"CREATE TEMPORARY TABLE {DIFFERENT} ON COMMIT DROP AS SELECT t.n, t.known, cardinality(r.turns) AS had,"  # noqa: S608
+            f" COALESCE({same} AND l.turns[1:cardinality(r.turns)] = r.turns, false) AS grows,"
+            f" COALESCE({same} AND r.turns[1:cardinality(l.turns)] = l.turns, false) AS is_older"
+            f" FROM {TARGETS} t JOIN projects_response r ON r.id = t.known JOIN {self.staging} l ON l.n = t.n"
+            " WHERE l.turns IS DISTINCT FROM r.turns"
+        )
+
+    def _extend(self) -> int:
+        """Add the turns that have come since a conversation was loaded in part. Those that are there stay as they are."""
+        extended = self.run(
+            "UPDATE projects_response r SET turns = l.turns, generation = l.generation, truncated = l.truncated"  # noqa: S608
+            f" FROM {DIFFERENT} o JOIN {self.staging} l ON l.n = o.n WHERE o.grows AND r.id = o.known"
+        )
+        self.run(
+            "INSERT INTO projects_item (project_id, prompt_id, response_id, turn)"  # noqa: S608
+            f" SELECT %(project)s, t.prompt_id, o.known, turn FROM {DIFFERENT} o JOIN {TARGETS} t ON t.n = o.n"
+            " CROSS JOIN LATERAL generate_series(o.had + 1, t.n_turns) AS turn WHERE o.grows ORDER BY t.n, turn",
+            {"project": self.project.pk},
+        )
+        self.run(f"DELETE FROM {DIFFERENT} WHERE grows OR is_older")  # noqa: S608
+        if extended:
+            reason = say(_("%(n)s conversations that were loaded in part have more turns now."), n=extended)
+            self.loading.notes.append(Problem(reason))
+        return extended
+
     def _number_new_versions(self) -> None:
         """What is known with another text becomes the next sample, unless a sample has this text already."""
         self.run(
-            f"UPDATE {TARGETS} t SET known = r.id, sample = r.sample FROM {self.staging} l,"  # noqa: S608
-            " projects_response k, projects_response r WHERE l.n = t.n AND k.id = t.known AND k.turns <> l.turns"
+            f"UPDATE {TARGETS} t SET known = r.id, sample = r.sample FROM {DIFFERENT} o, {self.staging} l,"  # noqa: S608
+            " projects_response r WHERE l.n = t.n AND o.n = t.n"
             " AND r.prompt_id = t.prompt_id AND r.model_id = t.model_id AND r.turns = l.turns"
         )
         versions = self.run(
             f"WITH other AS (SELECT t.n, row_number() OVER (PARTITION BY t.prompt_id, t.model_id ORDER BY t.n) AS nth,"  # noqa: S608
             f" greatest((SELECT max(x.sample) FROM {TARGETS} x WHERE (x.prompt_id, x.model_id) = (t.prompt_id, t.model_id)),"
             " (SELECT max(r.sample) FROM projects_response r WHERE (r.prompt_id, r.model_id) = (t.prompt_id, t.model_id)))"
-            f" AS last FROM {TARGETS} t JOIN {self.staging} l ON l.n = t.n JOIN projects_response k ON k.id = t.known"
-            " WHERE k.turns <> l.turns)"
+            f" AS last FROM {TARGETS} t JOIN {DIFFERENT} o ON o.n = t.n JOIN {self.staging} l ON l.n = t.n"
+            " JOIN projects_response k ON k.id = t.known WHERE k.turns <> l.turns)"
             f" UPDATE {TARGETS} t SET known = NULL, sample = other.last + other.nth FROM other WHERE other.n = t.n"
         )
         if versions:
@@ -170,7 +206,7 @@ class ResponseStore(Store):
     def _tell_conflicts(self) -> None:
         for file, line, prompt, model, known, given in self.found(
             f"SELECT l.file, l.line, l.prompt, l.model, r.turns, l.turns FROM {TARGETS} t"  # noqa: S608
-            f" JOIN projects_response r ON r.id = t.known JOIN {self.staging} l ON l.n = t.n"
+            f" JOIN {DIFFERENT} o ON o.n = t.n JOIN projects_response r ON r.id = t.known JOIN {self.staging} l ON l.n = t.n"
             " WHERE l.turns IS DISTINCT FROM r.turns ORDER BY l.n",
             into=self.loading.conflicts,
         ):
