@@ -71,7 +71,8 @@ def main(folder: Path, *parts: str) -> None:
     say("After all of it")
     check(not left_behind(), "no process of vLLM is left")
     tell(f"All is well, after {time.monotonic() - began:.0f} s.")
-    tell("```")
+    with TRANSCRIPT.open("a") as out:
+        out.write("```\n")
 
 
 def in_process() -> None:
