@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from offline.backends import Answer
 from offline.bundle import Item, Manifest
-from offline.judging.presets import Axis, Form
+from offline.judging.presets import Axis, Form, PresetError
 
 Status = Literal["ok", "lenient", "unparsed"]
 
@@ -234,7 +234,10 @@ class JudgeReading:
     def __init__(self, manifest: Manifest) -> None:
         judge = manifest.judge or {}
         self.form = Form.of(judge)
-        self.max_answers = max(1, int(judge.get("attempts", 3)))
+        attempts = judge.get("attempts", 3)
+        if not isinstance(attempts, int):
+            raise PresetError("judge: attempts: must be a whole number")
+        self.max_answers = max(1, attempts)
 
     def read(self, item: Item, answer: Answer) -> tuple[dict[str, Any], bool]:
         parsed = parse(answer.content, self.form, finish_reason=answer.finish_reason)

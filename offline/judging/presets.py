@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 FOLDER = Path(__file__).with_name("presets")
 
@@ -65,6 +65,9 @@ class Axis:
         object.__setattr__(self, "label", self.label or self.name)
         if not self.name:
             raise PresetError("an axis has no name")
+        names: tuple[Any, ...] = (self.name, self.label)
+        if not all(isinstance(name, str) for name in names):
+            raise PresetError(f"axis {self.name!r}: name and label must be texts")
         if any(mark in self.label for mark in "[]{}\n:：*"):
             raise PresetError(f"axis {self.name}: the label may not hold brackets, asterisks or colons")
         if self.levels and len(self.levels) != len(self.points):
@@ -104,8 +107,10 @@ class Form:
     @classmethod
     def of(cls, judge: Mapping[str, Any]) -> Form:
         """From a manifest's `judge`. Raises PresetError."""
+        if not isinstance(judge.get("axes"), list | tuple):
+            raise PresetError("judge: axes: must be a list")
         try:
-            return cls(
+            form = cls(
                 style=judge["style"],
                 mode=judge["mode"],
                 axes=tuple(Axis(**axis) for axis in judge["axes"]),
@@ -113,8 +118,32 @@ class Form:
                 answer=judge.get("answer", "score"),
                 nested=bool(judge.get("nested", False)),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise PresetError(f"judge: {type(error).__name__}: {error}") from error
+        form.check()
+        return form
+
+    def check(self) -> None:
+        """Raises PresetError for what no answer can be read by, as after a manifest was edited."""
+        if self.style not in get_args(Style) or self.mode not in get_args(Mode):
+            raise PresetError(f"judge: style {self.style!r}, mode {self.mode!r}: no such form of an answer")
+        if not self.axes and self.style != "checklist":
+            raise PresetError("judge: axes: there are none")
+        names = [
+            self.answer,
+            *self.reasons,
+            *(name for axis in self.axes for name in (axis.name, axis.label)),
+        ]
+        if not all(isinstance(name, str) for name in names):
+            raise PresetError("judge: axes, reasons, answer: names must be texts")
+        for axis in self.axes:
+            if not all(isinstance(point, int) for point in axis.points):
+                raise PresetError(f"judge: axis {axis.name}: points must be whole numbers")
+            verdicts: Any = axis.verdicts
+            if not isinstance(verdicts, Mapping) or not all(
+                isinstance(worth, int | float) for worth in verdicts.values()
+            ):
+                raise PresetError(f"judge: axis {axis.name}: each verdict must be worth a number")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -167,14 +168,23 @@ def test_a_bundle_for_generating_is_not_judged(bundle, serve, capsys):
     assert "python -m offline.generate" in capsys.readouterr().err
 
 
-def test_a_judge_that_the_bundle_does_not_describe_is_said(tmp_path, serve, capsys):
-    folder = judge_bundle(tmp_path / "b")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("axes", None), ("axes", []), ("axes", [{"name": "x"}]), ("axes", [{"name": 5, "points": [1]}]),
+        ("axes", [{"name": "x", "points": ["1"]}]), ("axes", [{"name": "x", "verdicts": [1]}]), ("style", "guess"), ("mode", ["text"]),
+        ("answer", {}), ("reasons", [1]), ("attempts", "many"),
+    ],
+)  # fmt: skip
+def test_a_judge_that_the_bundle_does_not_describe_is_said(tmp_path, serve, capsys, field, value):
+    folder, running = judge_bundle(tmp_path / "b"), serve()
     said = json.loads((folder / "manifest.json").read_text())
-    del said["judge"]["axes"]
+    said["judge"][field] = value
     (folder / "manifest.json").write_text(json.dumps(said))
 
-    assert run(folder, serve().url) == 1
-    assert "axes" in capsys.readouterr().err
+    assert run(folder, running.url) == 1
+    assert re.search("axes|axis|verdict|style|names|attempts", capsys.readouterr().err)
+    assert not running.server.asked
 
 
 def test_neither_django_nor_vllm_nor_torch_is_needed_to_start():
