@@ -78,6 +78,7 @@ class Estimated:
     total: Result
     n_ratings: int
     n_prompts: int
+    """Clusters: the turns of a conversation are one."""
     n_models: int
     n_raters: int | None
     """None where raters are positions in a list: then their severities are part of the residual."""
@@ -160,7 +161,7 @@ def variance_components(
     return Estimated(
         **found,
         n_ratings=scores.size,
-        n_prompts=sizes[0],
+        n_prompts=int(clusters.max()) + 1,
         n_models=sizes[1],
         n_raters=None if anonymous else sizes[2],
     )

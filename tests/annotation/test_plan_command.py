@@ -207,7 +207,7 @@ def test_components_come_from_the_projects_ratings():
             assert (ours.value, ours.low, ours.units) == pytest.approx(
                 (theirs.value, theirs.low, theirs.units)
             )
-        assert pilot.components.prompt.units == 12  # conversations, not turns
+        assert pilot.components.prompt.units == pilot.components.n_prompts == 12  # conversations, not turns
         assert isinstance(pilot.alpha, Estimate)
         assert pilot.agreement.alpha == pilot.alpha.value
 
