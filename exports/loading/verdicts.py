@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from exports.loading.judge_scores import MOST_PROMPTS
 from exports.loading.rows import LONGEST_VERDICT, VerdictRecord
 from exports.models import JudgeRun
+from projects.loading.fields import BadRow
 from projects.loading.store import Store
-from projects.tables import quoted, say
+from projects.tables import Problem, quoted, say
 from projects.tables.messages import _
 
 TARGETS = "loading_verdict_target"
@@ -72,6 +74,8 @@ class VerdictStore(Store):
     def _run(self, record: VerdictRecord) -> int:
         key = record.judge, record.judge_prompt
         if key not in self._runs:
+            if sum(judge == record.judge for judge, _prompt in self._runs) >= MOST_PROMPTS:
+                raise self._too_many_prompts(record)
             sha256 = hashlib.sha256(record.judge_prompt.encode()).hexdigest() if record.judge_prompt else ""
             run, _created = JudgeRun.objects.get_or_create(
                 project=self.project,
@@ -86,6 +90,16 @@ class VerdictStore(Store):
             )
             self._runs[key] = run.pk
         return self._runs[key]
+
+    def _too_many_prompts(self, record: VerdictRecord) -> BadRow:
+        reason = say(
+            _("“%(judge)s” has more than %(most)s different prompts here."),
+            judge=quoted(record.judge),
+            most=MOST_PROMPTS,
+        )
+        advice = say(_("Give the template or its name, rather than the prompts that were made from it."))
+        column = self.column(self.loading.number_of(record.row.table), "judge_prompt")
+        return BadRow(Problem(reason, record.row.place(column), column, advice))
 
     def settle(self) -> None:
         project = {"project": self.project.pk}

@@ -195,3 +195,15 @@ def test_a_verdict_that_cannot_be_taken_is_named(project, tmp_path, kind, change
     assert problem.startswith(f"pairs.{kind}, line {1 if kind == 'jsonl' else 2}")
     assert said in problem
     assert not JudgeRun.objects.filter(name="j").exists()
+
+
+def test_prompts_as_they_were_sent_are_refused_for_verdicts_too(project, tmp_path, monkeypatch):
+    monkeypatch.setattr("exports.loading.verdicts.MOST_PROMPTS", 2)
+    row = {"prompt_id": "1", "first_model": "a", "second_model": "b", "judge": "j", "value": 1}
+    rows = [row | {"judge_prompt": f"Which is better, {n}?", "sample": n % 2} for n in range(3)]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(NotLoaded) as refused:
+        load(project=project, files=[file])
+    [problem] = map(str, refused.value.report.errors)
+    assert "line 3, judge_prompt: “j” has more than 2 different prompts here." in problem
