@@ -18,8 +18,8 @@ from typing import Any
 from offline.bundle import BundleError, Manifest
 from offline.generate import leave, parser, run_bundle
 from offline.journal import JournalError, name_of, read_attempts
+from offline.judging.forms import Form, PresetError
 from offline.judging.parsing import JudgeReading
-from offline.judging.presets import Form, PresetError
 from offline.places import Places
 
 

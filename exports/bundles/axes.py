@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from offline.judging.presets import Axis as JudgedAxis
-from offline.judging.presets import Preset, PresetError
+from offline.judging.forms import Axis as JudgedAxis
+from offline.judging.forms import PresetError
+from offline.judging.presets import Preset
 from projects.bundles import NotPrepared
 from projects.models import Axis, Rubric
 

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from annotation.models import Assignment, Batch
 from exports.bundles.axes import fitted, of_the_project
 from offline.bundle import Item, Manifest, make_item, sha256
-from offline.judging.presets import Preset, PresetError, load
+from offline.judging.forms import PresetError
+from offline.judging.presets import Preset, load
 from projects.bundles import Answering, NotPrepared, PromptFilter, Watch, Written
 from projects.bundles.written import unwatched, write
 from projects.models import Item as RatedItem

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from offline.backends import Answer
 from offline.bundle import Item, Manifest
-from offline.judging.presets import Axis, Form, PresetError
+from offline.judging.forms import Axis, Form, PresetError
 
 Status = Literal["ok", "lenient", "unparsed"]
 

@@ -9,8 +9,9 @@ import pytest
 
 from offline.bundle import check_sampling
 from offline.judging import presets
+from offline.judging.forms import Axis, PresetError
 from offline.judging.parsing import parse
-from offline.judging.presets import Axis, PresetError, fill_in, load, names
+from offline.judging.presets import fill_in, load, names
 
 THINGS = {"reference": "手本", "checklist": ["要点一", "要点二"], "other": ["別の応答"]}
 
