@@ -65,11 +65,12 @@ class UnknownGroup(BatchCannotBeMade):
 class TooFewRaters(BatchCannotBeMade):
     def __init__(self, *, wanted: int, there: int) -> None:
         self.wanted, self.there = wanted, there
-        self.words = format_lazy(
-            _("{wanted} different raters per item are asked for, and the batch is given to {there}."),
-            wanted=wanted,
-            there=there,
-        )
+        words = _("{wanted} different raters per item are asked for, and the batch is given to {there}.")
+        if there == 0:
+            words = _(
+                "{wanted} different raters per item are asked for, and there is nobody to rate: invite raters first (page People)."
+            )
+        self.words = format_lazy(words, wanted=wanted, there=there)
 
 
 class RatersUsedUp(BatchCannotBeMade):

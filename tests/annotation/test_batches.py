@@ -294,6 +294,13 @@ def run(project, name="b", *arguments):
     return out.getvalue()
 
 
+def test_without_raters_the_command_says_to_invite_some():
+    project = create_project()
+    create_response(project)
+    with pytest.raises(CommandError, match=r"nobody to rate: invite raters first \(page People\)"):
+        call_command("make_batch", project.slug, "first", raters_per_item=2)
+
+
 def test_the_command_makes_a_batch_and_says_what_it_is(project):
     said = run(
         project, "b", "--raters-per-item", "3", "--models", "A", "B", "--turns", "1", "--seed", "5",
