@@ -17,7 +17,7 @@ from offline.bundle import Item, Manifest, make_item, sha256
 from offline.judging.forms import PresetError
 from offline.judging.presets import Preset, load
 from projects.bundles import Answering, NotPrepared, PromptFilter, Watch, Written
-from projects.bundles.written import unwatched, write
+from projects.bundles.written import check_shards, unwatched, write
 from projects.models import Item as RatedItem
 from projects.models import LanguageModel, Project, Prompt, Response, Rubric
 
@@ -62,12 +62,15 @@ class Judging:
     """Only prompts that have no reference: those that a preset with one leaves out."""
 
 
-def prepare_judging(*, project: Project, asked: Judging, folder: Path, watch: Watch = unwatched) -> Written:
-    """Write the bundle, whole or not at all. Raises NotPrepared."""
+def prepare_judging(
+    *, project: Project, asked: Judging, folder: Path, shards: int = 0, watch: Watch = unwatched
+) -> Written:
+    """Write the bundle, with `shards` as batch files too; whole or not at all. Raises NotPrepared."""
+    check_shards(shards)
     preset = _preset(project, asked)
     manifest = _manifest(project, asked, preset)
     making = _Making(project, asked, preset, manifest)
-    whole, files = write(folder, manifest, making.items(watch))
+    whole, files = write(folder, manifest, making.items(watch), shards=shards)
     return Written(folder, whole, files, dict(making.counts), making.notes(whole))
 
 

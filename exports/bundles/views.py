@@ -29,7 +29,9 @@ def judging(request: Request, member: Member) -> HttpResponseBase:
             return archive(
                 project,
                 f"{asked.answering.name}_{asked.preset}",
-                lambda folder: prepare_judging(project=project, asked=asked, folder=folder, watch=watch),
+                lambda folder: prepare_judging(
+                    project=project, asked=asked, folder=folder, shards=form.batch_files, watch=watch
+                ),
             )
         except NotPrepared as why:
             form.refuse(why)

@@ -9,6 +9,8 @@ from typing import Any
 from exports.loading.rows import JudgeScoreRecord, VerdictRecord
 from exports.models import Failure
 from offline.bundle import Manifest
+from offline.judging.forms import Form, PresetError
+from offline.judging.parsing import parse, swapped
 from projects.loading.bundles.checklists import ChecklistRecord
 from projects.loading.bundles.kinds import FAILED, Answered, Asked, BundleKind
 from projects.loading.formats.contents import wrong
@@ -30,6 +32,8 @@ class Judged(BundleKind):
             return
         manifest = self.manifest(asked)
         judge = manifest.judge or {}
+        if answer.counts and not answer.read:
+            answer.read = self._read_now(asked, answer, manifest)
         if judge.get("style") == "checklist":
             yield from self._checklist(asked, answer, manifest)
             return
@@ -40,6 +44,25 @@ class Judged(BundleKind):
                 yield self._verdict(asked, answer, manifest, name, value, failure, words)
             else:
                 yield self._score(asked, answer, manifest, name, value, failure, words)
+
+    def _read_now(self, asked: Asked, answer: Answered, manifest: Manifest) -> dict[str, Any]:
+        """What a runner would have read: the outputs of a batch service hold nothing but what the judge said."""
+        key = "judge_form", manifest.job_id
+        if key not in self.loading.shared:
+            try:
+                self.loading.shared[key] = Form.of(manifest.judge or {})
+            except PresetError as error:
+                raise wrong(asked.row, "judge", _("This is no manifest: %(what)s"), what=str(error)) from None
+        reason = answer.said.get("finish_reason")
+        said = parse(answer.content, self.loading.shared[key], finish_reason=reason)
+        order = str(asked.said.get("order", ""))
+        return {
+            "scores": {axis: swapped(value, order) for axis, value in said.scores.items()},
+            "parse": {"status": said.status, "reason": said.reason},
+            "reasons": said.reasons,
+            "verdict": said.verdict,
+            "checklist": said.checklist,
+        }
 
     def _checklist(self, asked: Asked, answer: Answered, manifest: Manifest) -> Iterator[Record]:
         """What the judge made for a prompt that has none. Of several for one prompt, the first."""

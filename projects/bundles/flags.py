@@ -18,6 +18,12 @@ def add_flags(parser: ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="a folder that is not there yet, or empty"
     )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON")
+    parser.add_argument(
+        "--batch-file",
+        action="store_true",
+        help="the first turns also as files for vllm run-batch or a batch service",
+    )
+    parser.add_argument("--shards", type=int, metavar="N", help="so many batch files (1)")
     model = parser.add_argument_group("the model")
     model.add_argument("--model-path", default="", metavar="PATH", help="what the server loads (the name)")
     model.add_argument("--revision", default="", metavar="R", help="of the model: a commit is best")
@@ -66,6 +72,18 @@ def add_flags(parser: ArgumentParser) -> None:
     prompts.add_argument(
         "--prompts", nargs="+", action="extend", default=[], metavar="ID|@FILE", help="these; a file has one a line"
     )  # fmt: skip
+
+
+def batch_files(options: dict[str, Any]) -> int:
+    """How many; 0 for none. Raises NotPrepared."""
+    if options["shards"] is not None and not options["batch_file"]:
+        raise NotPrepared(
+            "--shards is for --batch-file; a bundle is shared out where it is run, with --shard 3/16 and the like."
+        )
+    shards: int = 1 if options["shards"] is None else options["shards"]
+    if options["batch_file"] and shards < 1:
+        raise NotPrepared("--shards: there is at least 1.")
+    return shards if options["batch_file"] else 0
 
 
 def answering(name: str, options: dict[str, Any]) -> Answering:

@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from offline.bundle import MORE_SAMPLING, SAMPLING
 from projects.bundles.answering import LONGEST_NAME, Answering
 from projects.bundles.errors import NotPrepared
-from projects.bundles.generation import MOST_SAMPLES, MOST_SHARDS, Generation
+from projects.bundles.generation import MOST_SAMPLES, Generation
 from projects.bundles.sampling import by_category, pairs, read_sampling, value_of
 from projects.bundles.selection import PromptFilter
+from projects.bundles.written import MOST_SHARDS
 from projects.forms import sources_of, tags_of
 from projects.load_forms import FilesField
 from projects.models import Project
@@ -124,6 +125,16 @@ class AnsweringForm(forms.Form):
         help_text=_("Of the server, for models that think aloud."),
     )
 
+    shards = forms.IntegerField(
+        label=_("Batch files"),
+        required=False,
+        min_value=1,
+        max_value=MOST_SHARDS,
+        help_text=_(
+            "So many files with the first turns, for vllm run-batch or a hosted batch service. Empty: none."
+        ),
+    )
+
     sources = forms.MultipleChoiceField(
         label=_("Sources"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -142,7 +153,7 @@ class AnsweringForm(forms.Form):
 
     SAMPLED: tuple[str, ...] = tuple(name for name in SAMPLING if name != "stop")
     MORE: tuple[str, ...] = (
-        "more_sampling", "leave_out", "engine", "tokenizer_revision", "quantization", "lora", "served_name", "chat_template",
+        "shards", "more_sampling", "leave_out", "engine", "tokenizer_revision", "quantization", "lora", "served_name", "chat_template",
         "chat_template_kwargs", "reasoning_parser",
     )  # fmt: skip
 
@@ -212,6 +223,10 @@ class AnsweringForm(forms.Form):
             reasoning_parser=said["reasoning_parser"],
             seed=said["seed"] or 0,
         )
+
+    @property
+    def batch_files(self) -> int:
+        return int(self.cleaned_data["shards"] or 0)
 
     @property
     def prompts(self) -> PromptFilter:
@@ -285,22 +300,13 @@ class GenerationForm(AnsweringForm):
         widget=FEW_LINES,
         help_text=_("CATEGORY:FIELD=VALUE, one a line, such as math:temperature=0."),
     )
-    shards = forms.IntegerField(
-        label=_("Batch files"),
-        required=False,
-        min_value=1,
-        max_value=MOST_SHARDS,
-        help_text=_(
-            "So many files with the first turns, for vllm run-batch or a hosted batch service. Empty: none."
-        ),
-    )
     missing_only = forms.BooleanField(
         label=_("Only what this model has not answered yet"),
         required=False,
         help_text=_("The project’s responses of a model of this name count."),
     )
 
-    MORE = ("in_category", "shards", *AnsweringForm.MORE)
+    MORE = ("in_category", *AnsweringForm.MORE)
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

@@ -19,12 +19,11 @@ from projects.bundles.errors import NotPrepared
 from projects.bundles.sampling import read_sampling
 from projects.bundles.selection import PromptFilter
 from projects.bundles.wording import conversation, wordings
-from projects.bundles.written import Watch, Written, unwatched, write
+from projects.bundles.written import Watch, Written, check_shards, unwatched, write
 from projects.models import Project, Prompt, Response
 
 CHUNK = 1_000
 MOST_SAMPLES = 10_000
-MOST_SHARDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ def prepare_generation(
         raise NotPrepared(
             _("Samples are from 1 to %(most)s per prompt.") % {"most": f"{MOST_SAMPLES:,}"}, field="samples"
         )
-    if not 0 <= shards <= MOST_SHARDS:
-        raise NotPrepared(_("Shards are from 1 to %(most)s.") % {"most": f"{MOST_SHARDS:,}"}, field="shards")
+    check_shards(shards)
     manifest = asked.answering.manifest(
         "generate", project, samples=asked.samples, variants=sorted(asked.variants)
     )

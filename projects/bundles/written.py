@@ -19,7 +19,14 @@ from projects.bundles.errors import NotPrepared
 #: Lets a caller watch rows go by: given their name, how many there are and the rows.
 Watch = Callable[[str, int, Iterable[Any]], Iterable[Any]]
 
+MOST_SHARDS = 10_000
 URL = "/v1/chat/completions"
+
+
+def check_shards(shards: int) -> None:
+    """Raises NotPrepared."""
+    if not 0 <= shards <= MOST_SHARDS:
+        raise NotPrepared(_("Shards are from 1 to %(most)s.") % {"most": f"{MOST_SHARDS:,}"}, field="shards")
 
 
 def unwatched(_name: str, _count: int, rows: Iterable[Any]) -> Iterable[Any]:

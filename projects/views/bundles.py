@@ -32,7 +32,7 @@ def generation(request: Request, member: Member) -> HttpResponseBase:
                     project=project,
                     asked=asked,
                     folder=folder,
-                    shards=form.cleaned_data["shards"] or 0,
+                    shards=form.batch_files,
                     watch=watch,
                 ),
             )

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from exports.models import JudgeScore
+from exports.models import JudgeScore, JudgeVerdict
 from offline import generate, judge
 from offline.journal import read_lines
 from projects.models import Response
@@ -74,24 +74,73 @@ def test_prompts_come_back_as_responses_and_those_as_judge_scores(project, prepa
     assert set(JudgeScore.objects.values_list("response_sha256", flat=True)) == hashes
 
 
+def outputs_of(folder, path):
+    """What a batch service makes of a bundle's files of requests, last first."""
+    lines = []
+    for requests in sorted(folder.glob("requests-*.jsonl")):
+        for line in requests.read_text(encoding="utf-8").splitlines():
+            request = json.loads(line)
+            message = {"role": "assistant", "content": answer_to(request["body"])}
+            body = {"model": "tiny", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            response = {"status_code": 200, "body": body}
+            lines.append({"custom_id": request["custom_id"], "response": response, "error": None})
+    path.write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+    return lines
+
+
+@pytest.mark.parametrize("preset", ["five-axes-json", "mt-bench-pair", "checklist-builder"])
+def test_what_a_judge_said_to_a_batch_service_is_read_as_it_is_loaded(project, prepare, tmp_path, preset):
+    for name in ("m", "base"):
+        create_response(
+            project, prompt=project.prompts.get(key="choice"), model=create_model(project, name), turns=["B"]
+        )
+    more = ["--all", "--baseline", "base"] if preset == "mt-bench-pair" else ["--all"]
+    said = (
+        "prepare_judging",
+        "study",
+        "--judge",
+        "j",
+        "--preset",
+        preset,
+        "--batch-file",
+        "--shards",
+        "2",
+        *more,
+    )
+    _, items = prepare(*said, out="judged")
+    folder, outputs = tmp_path / "judged", tmp_path / "outputs.jsonl"
+    lines = outputs_of(folder, outputs)
+    if preset == "mt-bench-pair":  # its form is free text, which the server does not make up
+        for line in lines:
+            line["response"]["body"]["choices"][0]["message"]["content"] = "A is better. [[A]]"
+        outputs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    load(folder / "manifest.json", folder / "items.jsonl", outputs)
+
+    content = {
+        line["custom_id"][:32]: line["response"]["body"]["choices"][0]["message"]["content"] for line in lines
+    }
+    assert len(content) == len(items)
+    if preset == "five-axes-json":
+        given = JudgeScore.objects.values_list("item__response__model__name", "axis__key", "value", "failure")
+        read = {item.model: json.loads(content[item.item_id]) for item in items}
+        assert set(given) == {
+            (m, axis, said[axis]["score"], None) for m, said in read.items() for axis in AXES
+        }
+    elif preset == "mt-bench-pair":
+        # Whichever was shown first is A.
+        assert list(JudgeVerdict.objects.values_list("value", "failure")) == [(1, None)] * 2
+        assert {one.first.model.name for one in JudgeVerdict.objects.all()} == {"m", "base"}
+    else:
+        for item in items:
+            made = json.loads(content[item.item_id])["checklist"]
+            assert project.prompts.get(key=item.prompt_id).checklist == made
+
+
 def test_batch_files_come_back_in_any_order(project, prepare, tmp_path):
     """What a batch service makes of the files is loaded with the bundle, or taken into its journal for the next turns."""
     prepare("prepare_generation", "study", "--model", "tiny", "--batch-file", "--shards", "2", out="asked")
     outputs = tmp_path / "outputs.jsonl"
-    lines = []
-    for path in sorted((tmp_path / "asked").glob("requests-*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            request = json.loads(line)
-            message = {"role": "assistant", "content": answer_to(request["body"])}
-            body = {"model": "tiny", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-            lines.append(
-                {
-                    "custom_id": request["custom_id"],
-                    "response": {"status_code": 200, "body": body},
-                    "error": None,
-                }
-            )
-    outputs.write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+    outputs_of(tmp_path / "asked", outputs)
     load(tmp_path / "asked" / "manifest.json", tmp_path / "asked" / "items.jsonl", outputs)
     # The conversation of two turns is not whole yet.
     assert {one.prompt.key for one in Response.objects.select_related("prompt")} == {"choice", "given"}

@@ -10,7 +10,7 @@ from exports.bundles.judging import ORDERS
 from offline.judging import presets
 from projects.bundles import NotPrepared, Written
 from projects.bundles.commands import PrepareCommand, watch
-from projects.bundles.flags import answering, prompt_filter
+from projects.bundles.flags import answering, batch_files, prompt_filter
 from projects.bundles.sampling import pairs
 from projects.models import Project
 
@@ -79,6 +79,7 @@ class Command(PrepareCommand):
                 without_reference=options["without_reference"],
             ),
             folder=options["out"],
+            shards=batch_files(options),
             watch=watch(options["json"]),
         )
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from projects.bundles import Generation, NotPrepared, Written, prepare_generation
+from projects.bundles import Generation, Written, prepare_generation
 from projects.bundles.commands import PrepareCommand, watch
-from projects.bundles.flags import answering, prompt_filter, text_or_file, words_of
+from projects.bundles.flags import answering, batch_files, prompt_filter, text_or_file, words_of
 from projects.bundles.sampling import by_category, pairs
 from projects.models import Project
 
@@ -51,23 +51,9 @@ class Command(PrepareCommand):
             action="store_true",
             help="only what the project has no response of this model to",
         )
-        parser.add_argument(
-            "--batch-file",
-            action="store_true",
-            help="the first turns also as files for vllm run-batch or a batch service",
-        )
-        parser.add_argument("--shards", type=int, metavar="N", help="so many batch files (1)")
 
     def prepare(self, project: Project, options: dict[str, Any]) -> Written:
-        if options["shards"] is not None and not options["batch_file"]:
-            raise NotPrepared(
-                "--shards is for --batch-file; a bundle is shared out where it is run: "
-                "python -m offline.generate BUNDLE --shard 3/16"
-            )
         variants = pairs(options["variant"], "--variant")
-        shards = 1 if options["shards"] is None else options["shards"]
-        if options["batch_file"] and shards < 1:
-            raise NotPrepared("--shards: there is at least 1.")
         return prepare_generation(
             project=project,
             asked=Generation(
@@ -82,6 +68,6 @@ class Command(PrepareCommand):
                 in_category=by_category(options["in_category"], "--in-category"),
             ),
             folder=options["out"],
-            shards=shards if options["batch_file"] else 0,
+            shards=batch_files(options),
             watch=watch(options["json"]),
         )
