@@ -27,7 +27,7 @@ FETCHED_AT_ONCE = 500
 
 def score_choices(loading: Loading) -> None:
     """Mark the responses that no rule has marked yet, whichever load brought them."""
-    if loading.problems or loading.conflicts or not loading.created.get("responses"):
+    if loading.problems or loading.conflicts or not _has_responses(loading):
         return
     axis = next((axis for axis in loading.axes if axis.key == AXIS and axis.kind == Axis.Kind.BINARY), None)
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -65,6 +65,11 @@ def score_choices(loading: Loading) -> None:
     if store and store.taken:
         store.flush()
         store.settle()
+
+
+def _has_responses(loading: Loading) -> bool:
+    """Also those that are there already: the axis may have come since."""
+    return bool(loading.created.get("responses") or loading.unchanged.get("responses"))
 
 
 def _unmarked(loading: Loading, axis: Axis | None) -> Iterator[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from exports.models import JudgeRun, JudgeScore, JudgeVerdict
 from offline.bundle import SAMPLING, SEED_RULE, Manifest, make_item, sha256, write_bundle
 from projects.loading import NotLoaded, Options, load
 from stats.ranking.win_rates import against
-from tests.factories import create_model, create_project, create_prompt, create_response
+from tests.factories import create_model, create_project, create_prompt, create_response, create_rubric
 
 pytestmark = pytest.mark.django_db
 
@@ -453,4 +453,18 @@ def test_the_letter_of_a_multiple_choice_is_marked_by_rule(tmp_path, has_axis):
     marked = [("q1", 1, None), ("q2", 0, None), ("q3", None, "unparsed")] if has_axis else []
     found = JudgeScore.objects.filter(run__name="rule").order_by("pk")
     assert list(found.values_list("item__prompt__key", "value", "failure")) == marked
+    assert load(project=project, files=[file]).adds_nothing
+
+
+def test_an_axis_that_comes_later_gets_its_marks_when_the_responses_are_loaded_again(tmp_path):
+    project = create_project(slug="choices", axes=("overall",))
+    create_prompt(project, key="q1", options=["赤", "青"], answer="B")
+    file = write(tmp_path / "r.jsonl", {"prompt_id": "q1", "model": "m", "response": "The answer is (B)."})
+    load(project=project, files=[file])
+    assert not JudgeScore.objects.exists()
+
+    create_rubric(project, axes=("correct",), points=(0, 1), kind="binary")
+    report = load(project=project, files=[file])
+    assert (report.unchanged["responses"], report.created["judge_scores"]) == (1, 1)
+    assert JudgeScore.objects.get().value == 1
     assert load(project=project, files=[file]).adds_nothing
