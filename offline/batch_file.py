@@ -325,9 +325,9 @@ def run(options: argparse.Namespace, manifest: Manifest, reading: Reading) -> in
     folder, shard = options.bundle, options.shard
     do = getattr(options, "do", "both")
     runs.check_same(folder, manifest)
+    check_shards(folder, shard[1])
     run_id = str(uuid.uuid4())
     with Journal(folder, shard) as journal:
-        check_shards(folder, shard[1])
         files: list[Path] = []
         if do != "write":
             files = [Path(name) for name in options.batch_outputs] or sorted(

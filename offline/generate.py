@@ -98,12 +98,12 @@ def run_bundle(
 async def _run(options: argparse.Namespace, manifest: Manifest, reading: Reading, backend: Backend) -> int:
     folder, (k, n) = options.bundle, options.shard
     runs.check_same(folder, manifest)
+    check_shards(folder, n)
     name = "progress.json" if n == 1 else f"progress-{k}-of-{n}.json"
     with (
         Journal(folder, options.shard) as journal,
         Progress(folder / name, name=f"{manifest.kind} {k}/{n}") as progress,
     ):
-        check_shards(folder, n)
         if journal.torn:
             say(f"{journal.path}: a torn last line of {journal.torn} bytes was cut off")
         runner = Runner(

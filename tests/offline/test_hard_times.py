@@ -352,6 +352,7 @@ def test_another_number_of_shards_is_refused(serve, bundle, capsys):
     for shard in ("1/1", "2/4"):
         assert generate(folder, "--base-url", running.url, "--shard", shard) == 1
         assert "was begun in 3 shards (results-2-of-3.jsonl)" in capsys.readouterr().err
+    assert [path.name for path in folder.glob("results-*.jsonl")] == ["results-2-of-3.jsonl"]
     assert len(running.server.asked) == asked
     for shard in ("1/3", "2/3", "3/3"):
         assert generate(folder, "--base-url", running.url, "--shard", shard) == 0
