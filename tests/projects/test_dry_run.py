@@ -508,6 +508,40 @@ def test_the_page_shows_what_a_check_found_also_where_it_is_refused(
     assert all(word in page.content.decode() for word in words)
 
 
+def test_what_a_check_refuses_can_be_asked_for_on_the_page(client, project, tmp_path):
+    """Another text as a new version, what there is of a conversation, and answers that only say that they failed left out."""
+    client.force_login(create_member(project, is_researcher=True).user)
+    answers = {key: text for key, text in ANSWERS.items() if key != "unknown"}
+    rows = [{"prompt_id": key, "model": "m", "response": text} for key, text in answers.items()]
+    requests, outputs = batch_file(tmp_path / "batch")
+    for path in (requests, outputs):
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines(True) if "r-begun" in line]
+        path.write_text("".join(kept).replace('"m"', '"n"'), encoding="utf-8")
+    files = [write(tmp_path / "rows.jsonl", *rows), requests, outputs]
+    uploads = [SimpleUploadedFile(path.name, path.read_bytes()) for path in files]
+    client.post(reverse("projects:load", args=["study"]), {"uploads": uploads})
+    run = LoadRun.objects.get()
+    client.post(reverse("projects:load_check", args=["study", run.key]))
+    run.refresh_from_db()
+    assert run.state == "refused"
+
+    asked = {"new_version": "on", "partial": "on", "skip_failed": "on"}
+    client.post(reverse("projects:load_check", args=["study", run.key]), asked)
+    run.refresh_from_db()
+    assert run.state == "checked"
+    client.post(reverse("projects:load_confirm", args=["study", run.key]))
+    run.refresh_from_db()
+    assert run.state == "done"
+    known = Response.objects.filter(model__name__in=("m", "n")).order_by("pk")
+    assert list(known.values_list("prompt__key", "model__name", "sample", "turns")) == [
+        ("same", "m", 0, ["答え"]),
+        ("other", "m", 0, ["答え"]),
+        ("other", "m", 1, ["別の答え"]),
+        ("new", "m", 0, ["新しい"]),
+        ("begun", "n", 0, ["初め"]),
+    ]
+
+
 def test_a_clean_check_says_that_nothing_failed_and_a_real_load_has_no_outcome(project, tmp_path):
     file = write(tmp_path / "r.jsonl", {"prompt_id": "new", "model": "m", "response": "新しい"})
     report = try_load(project=project, files=[file])
