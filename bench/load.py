@@ -146,8 +146,10 @@ def memory() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--responses", type=int, default=100_000)
-    parser.add_argument("--raters", type=int, default=2, help="ratings of each response")
-    parser.add_argument("--judged", type=int, default=2, help="times that a judge scored each response")
+    parser.add_argument("--raters", type=int, default=2, help="ratings of each response; 0 for none")
+    parser.add_argument(
+        "--judged", type=int, default=2, help="times that a judge scored each response; 0 for none"
+    )
     arguments = parser.parse_args()
     databases = setup_databases(verbosity=0, interactive=False)  # replaces what a run that was cut off left
     try:
@@ -157,15 +159,18 @@ def main() -> None:
             ratings = [file for file in files if file.name == "ratings.csv"]
             judged = [file for file in files if file.name == "judged.csv"]
             project = make_project(slug="bench", spec=read_rubric("llm-jp"))
-            result = {
+            result: dict[str, Any] = {
                 "megabytes": round(sum(file.stat().st_size for file in files) / 1e6, 1),
                 "prompts_and_responses": timed(project, responses),
                 "again": timed(project, responses),
-                "ratings": timed(project, ratings),
-                "ratings_again": timed(project, ratings),
-                "judge_scores": timed(project, judged),
-                "judge_scores_again": timed(project, judged),
             }
+            if arguments.raters:
+                result |= {"ratings": timed(project, ratings), "ratings_again": timed(project, ratings)}
+            if arguments.judged:
+                result |= {
+                    "judge_scores": timed(project, judged),
+                    "judge_scores_again": timed(project, judged),
+                }
             with connection.cursor() as cursor:
                 cursor.execute("SHOW server_version")
                 result["postgresql"] = cursor.fetchone()[0]
