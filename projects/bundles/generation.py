@@ -10,6 +10,8 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 
 from offline.bundle import Item, Manifest, make_item
@@ -78,7 +80,8 @@ def _prompts(project: Project, asked: Generation) -> QuerySet[Prompt]:
     there = Response.objects.filter(
         prompt=OuterRef("pk"), model__name=asked.answering.name.strip()
     ).order_by()
-    return prompts.annotate(there=ArraySubquery(there.values("sample")))
+    facts = JSONObject(sample="sample", variant=KeyTextTransform("variant", "generation"))
+    return prompts.annotate(there=ArraySubquery(there.values(facts=facts)))
 
 
 class _Making:
@@ -97,7 +100,7 @@ class _Making:
     def items(self, prompts: Iterable[Prompt]) -> Iterator[Item]:
         categories: set[str] = set()
         for prompt in prompts:
-            missing = self._missing(set(getattr(prompt, "there", ())))
+            missing = self._missing(prompt)
             if not missing:
                 self.counts["answered_already"] += 1
                 continue
@@ -113,16 +116,28 @@ class _Making:
                 field="in_category",
             )
 
-    def _missing(self, there: set[int]) -> list[tuple[str, int]]:
+    def _missing(self, prompt: Prompt) -> list[tuple[str, int]]:
         """Variants and samples that there is no response to. Responses to the second variant are numbered after those
-        to the first, in the manifest's order."""
+        to the first, in the manifest's order. Raises NotPrepared where the response there is to another variant."""
         order = self.manifest.variants or [""]
-        return [
-            (name, sample)
-            for name in self.wordings
-            for sample in range(self.asked.samples)
-            if order.index(name) * self.asked.samples + sample not in there
-        ]
+        there = {one["sample"]: one["variant"] or "" for one in getattr(prompt, "there", ())}
+        missing = []
+        for name in self.wordings:
+            for sample in range(self.asked.samples):
+                number = order.index(name) * self.asked.samples + sample
+                if number not in there:
+                    missing.append((name, sample))
+                elif there[number] not in ("", name):
+                    raise NotPrepared(
+                        _(
+                            "Prompt “%(key)s”: sample %(number)s, which would be variant “%(name)s” here, is a response to “%(there)s”. "
+                            "Variants are numbered in the order of their names, each with the same number of samples; call new ones "
+                            "so that they come last."
+                        )
+                        % {"key": prompt.key, "number": number, "name": name, "there": there[number]},
+                        field="variant",
+                    )
+        return missing
 
     def _of_prompt(self, prompt: Prompt, missing: list[tuple[str, int]]) -> Iterator[Item]:
         if self.asked.system and prompt.turns[0]["role"] == "system":

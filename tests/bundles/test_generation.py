@@ -335,3 +335,21 @@ def test_samples_of_variants_are_missed_in_the_order_in_which_they_are_numbered(
         "prepare_generation", "study", "--model", "m", "--samples", "2", "--missing-only", "--variant", *files
     )
     assert {(item.variant, item.sample) for item in items} == {("a", 1), ("b", 0)}
+
+
+def test_a_variant_that_would_be_taken_for_another_is_refused(project, prepare, tmp_path):
+    model, prompt = create_model(project, "m"), create_prompt(project)
+    for sample, name in enumerate("ac"):
+        create_response(project, prompt=prompt, model=model, sample=sample, generation={"variant": name})
+    for name in "abcd":
+        (tmp_path / name).write_text(f"{name} {{prompt}}")
+
+    def asked(*names):
+        said = ("prepare_generation", "study", "--model", "m", "--missing-only", "--variant")
+        return prepare(*said, *(f"{name}={tmp_path / name}" for name in names), out="-".join(names))
+
+    with pytest.raises(CommandError, match="sample 1, which would be variant “b” here, is a response to “c”"):
+        asked("a", "b", "c")
+    assert not (tmp_path / "a-b-c").exists()
+    _, items = asked("a", "c", "d")
+    assert [(item.variant, item.sample) for item in items] == [("d", 0)]
