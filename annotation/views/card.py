@@ -146,8 +146,8 @@ class _Marks:
         return f"5d0c3f6e-{name}-mark"
 
 
-_MARK = re.compile(f"{_Marks.key}|{_Marks.submission}|5d0c3f6e-[a-z_]+-mark")
-_shells: dict[tuple[object, ...], str] = {}
+_MARK = re.compile(f"({_Marks.key}|{_Marks.submission}|5d0c3f6e-[a-z_]+-mark)")
+_shells: dict[tuple[object, ...], list[str]] = {}
 _MOST = 100
 
 
@@ -158,10 +158,13 @@ def _next(request: HttpRequest, member: Member, seat: Assignment, progress: Mine
     }
     fill = {_Marks.word(name): str(values[name]) for name in _Marks.words}
     fill |= {str(_Marks.key): str(seat.key), str(_Marks.submission): str(values["submission"])}
-    return _MARK.sub(lambda mark: fill.get(mark[0], mark[0]), _shell(member, seat, progress))
+    parts = _shell(member, seat, progress).copy()
+    parts[1::2] = [fill.get(mark, mark) for mark in parts[1::2]]
+    return "".join(parts)
 
 
-def _shell(member: Member, seat: Assignment, progress: Mine) -> str:
+def _shell(member: Member, seat: Assignment, progress: Mine) -> list[str]:
+    """Text, mark, text, mark and so on."""
     batch, project = seat.batch, member.project
     known = (
         get_language(),
@@ -177,7 +180,7 @@ def _shell(member: Member, seat: Assignment, progress: Mine) -> str:
     context = _around(member) | _of_batch(batch) | _of_item(member, seat, progress) | _of_form(seat, None)
     context |= {name: _Marks.word(name) for name in _Marks.words}
     context |= {"alone": True, "said": "", "key": _Marks.key, "submission": _Marks.submission}
-    shell = render_to_string(ALONE, context)
+    shell = _MARK.split(render_to_string(ALONE, context))
     if batch.rubric.frozen_at:
         if len(_shells) >= _MOST:
             _shells.clear()
