@@ -304,8 +304,10 @@ class RatingStore(ItemStore):
             " member_id, occasion, purpose, 'loaded', 'submitted', rated_at, seconds, comment, flagged, '' FROM"
             " (SELECT g.n, g.item_id, g.member_id, g.occasion, g.rated_at, g.seconds, g.comment, g.flagged,"
             " CASE WHEN g.occasion > 1 THEN 'repeat' ELSE COALESCE(g.purpose, 'main') END AS purpose,"
-            " COALESCE((SELECT max(a.seat) FROM annotation_assignment a WHERE a.batch_id = %s AND a.item_id = g.item_id), 0)"
-            f" AS seats FROM {GROUPS} g JOIN {self.staging} l ON l.n = g.n WHERE g.known_id IS NULL AND ({chosen})) AS seated"
+            f" COALESCE(there.seats, 0) AS seats FROM {GROUPS} g JOIN {self.staging} l ON l.n = g.n"
+            # Counted once: row by row, each would look through all that were inserted before it.
+            " LEFT JOIN (SELECT item_id, max(seat) AS seats FROM annotation_assignment WHERE batch_id = %s GROUP BY item_id)"
+            f" AS there USING (item_id) WHERE g.known_id IS NULL AND ({chosen})) AS seated"
             " ORDER BY item_id, n",
             [batch.pk, batch.pk, *values],
         )
