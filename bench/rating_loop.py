@@ -5,8 +5,8 @@ for the disk at every commit as in real life, and fills a project with N items o
 Simulated raters then rate over real HTTP in a closed loop: each has a session cookie, one kept connection and a CSRF token,
 and sends the next rating as soon as the answer to the last has come. One call is a submit and the next item.
 
-Before each measurement the floor is measured in the same way on the same server: a bare Django view that authenticates and
-commits one row. Afterwards it is counted in the database whether each acknowledged rating is there, and whether an item has
+Beside it the floor is measured in the same way on the same server: a bare Django view that authenticates and commits one row. The two take
+turns, a second or two each, since the machine itself may become slower or quicker meanwhile. Afterwards it is counted in the database whether each acknowledged rating is there, and whether an item has
 more raters than it should. Prints a table, and with --json a line of JSON.
 """
 
@@ -35,6 +35,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+SLICES = 8
 
 
 def main() -> None:
@@ -305,8 +306,8 @@ class Result:
 
 async def closed_loop(
     port: int, study: Any, raters: int, what: str, seconds: float
-) -> tuple[Timing, list[Browser]]:
-    """So many raters at once, each of whom sends the next call when the last is answered."""
+) -> tuple[list[Browser], float]:
+    """So many raters at once, each of whom sends the next call when the last is answered; and how long it took."""
     browsers = [
         Browser(port, study.slug, session, study.axes, random.Random(number))
         for number, session in enumerate(study.sessions[:raters])
@@ -317,30 +318,52 @@ async def closed_loop(
     took = time.perf_counter() - began
     for browser in browsers:
         browser.close()
-    return Timing.of(browsers, took), browsers
+    return browsers, took
+
+
+@dataclass
+class Slices:
+    """What was measured in several slices of time."""
+
+    browsers: list[Browser] = field(default_factory=list)
+    took: float = 0
+    own: float = 0
+    """Processor seconds of the load."""
+    web: float = 0
+    """Processor seconds of the server's processes."""
 
 
 def measure(server: Server, study: Any, raters: int, options: argparse.Namespace) -> Result:
     from bench.rating_data import count_ratings, look_at_seats
 
-    def all_of(what: str, seconds: float) -> tuple[Timing, list[Browser]]:
-        return asyncio.run(closed_loop(server.port, study, raters, what, seconds))
+    floor, rating = Slices(), Slices()
 
-    all_of("rate", 2)  # every process has its connections, caches and compiled templates
-    floor, _ = all_of("touch_floor", options.seconds / 3)
+    def slice_of(slices: Slices, what: str, seconds: float) -> None:
+        own, web = own_cpu_seconds(), server.cpu_seconds()
+        browsers, took = asyncio.run(closed_loop(server.port, study, raters, what, seconds))
+        slices.own += own_cpu_seconds() - own
+        slices.web += server.cpu_seconds() - web
+        slices.browsers += browsers
+        slices.took += took
+
+    slice_of(Slices(), "rate", 2)  # every process has its connections, caches and compiled templates
     before = count_ratings(study.slug)
-    own, web = resource.getrusage(resource.RUSAGE_SELF), server.cpu_seconds()
-    rating, browsers = all_of("rate", options.seconds)
-    own_after, web_after = resource.getrusage(resource.RUSAGE_SELF), server.cpu_seconds()
-    acknowledged = sum(browser.acknowledged for browser in browsers)
+    for _ in range(SLICES):
+        slice_of(floor, "touch_floor", options.seconds / 3 / SLICES)
+        slice_of(rating, "rate", options.seconds / SLICES)
+    acknowledged = sum(browser.acknowledged for browser in rating.browsers)
     found = look_at_seats(study.slug) | {"lost": acknowledged - (count_ratings(study.slug) - before)}
-    used = own_after.ru_utime + own_after.ru_stime - own.ru_utime - own.ru_stime
-    calls = max(1, rating.calls)
     cpu = {
-        "web_ms_per_call": round((web_after - web) / calls * 1000, 2),
-        "load_ms_per_call": round(used / calls * 1000, 2),
+        "web_ms_per_call": round(rating.web / max(1, acknowledged) * 1000, 2),
+        "load_ms_per_call": round(rating.own / max(1, acknowledged) * 1000, 2),
     }
-    return Result(study.items, raters, floor, rating, found, server.memory(), cpu)
+    floor_timing, rating_timing = (Timing.of(slices.browsers, slices.took) for slices in (floor, rating))
+    return Result(study.items, raters, floor_timing, rating_timing, found, server.memory(), cpu)
+
+
+def own_cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from typing import Any, NamedTuple
 
 from django.db.models.expressions import RawSQL
+from psycopg import sql
 
 from annotation.models import Batch
 from annotation.models.batch import Purpose
@@ -64,14 +64,17 @@ _BY_RESPONSE = """
      WHERE i.id = a.item_id)
 """
 
+# What is behind is looked at only where there is little ahead.
 _SEEN = """
-    near AS MATERIALIZED (
-        (SELECT a.id, a.item_id, a.occasion, a.position, 1 AS part FROM annotation_assignment a
-         WHERE a.batch_id = {batch} AND a.state = 'empty' AND a.position >= {start}
-         ORDER BY a.position LIMIT {size})
+    ahead AS MATERIALIZED (
+        SELECT a.id, a.item_id, a.occasion, a.position, 1 AS part FROM annotation_assignment a
+        WHERE a.batch_id = {batch} AND a.state = 'empty' AND a.position >= {start}
+        ORDER BY a.position LIMIT {size}
+    ), near AS MATERIALIZED (
+        SELECT * FROM ahead
         UNION ALL
         (SELECT a.id, a.item_id, a.occasion, a.position, 2 FROM annotation_assignment a
-         WHERE {around} AND a.batch_id = {batch} AND a.state = 'empty' AND a.position < {start}
+         WHERE {around} AND (SELECT count(*) FROM ahead) < {size} AND a.batch_id = {batch} AND a.state = 'empty' AND a.position < {start}
          ORDER BY a.position LIMIT {size})
     ), free AS MATERIALIZED (
         SELECT near.id, near.part, near.position FROM near WHERE {eligible}
@@ -175,14 +178,15 @@ _POOLS = """
 
 
 @cache
-def _pools(size: int) -> tuple[str, dict[str, Any]]:
+def _pools(size: int) -> str:
     open_batches, terms = _open_batches()
-    numbers = count()
+    asked = {_ASKED.pk: "%(rater)s", _ASKED.project_id: "%(project)s", _ASKED.group: "%(group)s"}
+    words = (asked.get(term) or sql.quote(term) for term in terms)  # a constant need not be sent each time
     return _POOLS.format(
         last=_LAST,
         swept=_SWEPT,
         lapsed=_LAPSED,
-        open_batches=re.sub("%s", lambda _: f"%(term{next(numbers)})s", open_batches),
+        open_batches=re.sub("%s", lambda _: next(words), open_batches),
         draw=_DRAW,
         seen=_SEEN.format(
             batch="(SELECT id FROM first)",
@@ -194,7 +198,7 @@ def _pools(size: int) -> tuple[str, dict[str, Any]]:
         ),
         names=", ".join(f'pools."{name}"' for name in _Open._fields),
         look=_LOOK,
-    ), {f"term{number}": term for number, term in enumerate(terms)}
+    )
 
 
 def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> list[Pool]:
@@ -202,11 +206,15 @@ def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> l
 
     `taking`: a seat of the first of them may have been taken at once; `take` of that pool brings it.
     """
-    statement, terms = _pools(NEAR)
-    known = {_ASKED.pk: rater.pk, _ASKED.project_id: rater.project_id, _ASKED.group: rater.group}
-    asked = {name: known.get(term, term) for name, term in terms.items()}
     only = batch.pk if batch else None
-    cursor.execute(statement, asked | {"rater": rater.pk, "only": only, "taking": taking})
+    terms = {
+        "rater": rater.pk,
+        "project": rater.project_id,
+        "group": rater.group,
+        "only": only,
+        "taking": taking,
+    }
+    cursor.execute(_pools(NEAR), terms)
     width = len(_Open._fields)
     found = []
     for row in cursor.fetchall():
