@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -178,6 +178,25 @@ def test_the_same_submit_arriving_several_times_at_once_is_kept_once(project):
             assert len({answer[1].pk for answer in answers}) == 1
     assert Submission.objects.count() == 2
     assert Score.objects.count() == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"), [(SCORES, ("kept", True)), ({"relevance": 1, "fluency": 1}, ("set_aside", False))]
+)
+@pytest.mark.parametrize("how", [submit, submit_and_claim_next])
+def test_who_waited_while_the_same_id_was_kept_hears_what_became_of_it(project, how, words, answer):
+    create_batch(project, items=[create_item(project)])
+    rater = create_member(project)
+    seat, id_ = claim_next(rater=rater), uuid.uuid4()
+
+    with ExitStack() as until_it_is_answered, transaction.atomic():
+        send(rater, seat, id_=id_)
+        second = meanwhile(lambda: send(rater, seat, how=how, scores=words, id_=id_))
+        answers = until_it_is_answered.enter_context(second)
+
+    outcome = answers[0][0] if how is submit_and_claim_next else answers[0]
+    assert (outcome.kind, outcome.repeated) == answer
+    assert Submission.objects.count() == (1 if words == SCORES else 2)
 
 
 def test_different_words_for_one_item_at_once_one_is_kept_and_the_others_set_aside(project):
