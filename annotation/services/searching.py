@@ -25,6 +25,7 @@ from psycopg import sql
 from annotation.models import Batch
 from annotation.models.batch import Purpose
 from annotation.services.cards import JOINED, JOINS, columns
+from annotation.services.prepared import prepared_cursor
 from projects.models import Member
 
 NEAR, FAR, SWEEP = 8, 400, 500
@@ -177,12 +178,15 @@ _POOLS = """
 """
 
 
+_TERMS = ["rater", "project", "group", "only", "taking"]
+
+
 @cache
 def _pools(size: int) -> str:
     open_batches, terms = _open_batches()
     asked = {_ASKED.pk: "%(rater)s", _ASKED.project_id: "%(project)s", _ASKED.group: "%(group)s"}
     words = (asked.get(term) or sql.quote(term) for term in terms)  # a constant need not be sent each time
-    return _POOLS.format(
+    statement = _POOLS.format(
         last=_LAST,
         swept=_SWEPT,
         lapsed=_LAPSED,
@@ -199,6 +203,7 @@ def _pools(size: int) -> str:
         names=", ".join(f'pools."{name}"' for name in _Open._fields),
         look=_LOOK,
     )
+    return re.sub(r"%\((\w+)\)s", lambda name: f"${_TERMS.index(name[1]) + 1}", statement)
 
 
 def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> list[Pool]:
@@ -207,17 +212,12 @@ def pools(cursor: Any, rater: Member, batch: Batch | None, *, taking: bool) -> l
     `taking`: a seat of the first of them may have been taken at once; `take` of that pool brings it.
     """
     only = batch.pk if batch else None
-    terms = {
-        "rater": rater.pk,
-        "project": rater.project_id,
-        "group": rater.group,
-        "only": only,
-        "taking": taking,
-    }
-    cursor.execute(_pools(NEAR), terms)
+    with prepared_cursor(as_it_is=True) as asking:
+        asking.execute(_pools(NEAR), [rater.pk, rater.project_id, rater.group, only, taking])
+        rows = asking.fetchall()
     width = len(_Open._fields)
     found = []
-    for row in cursor.fetchall():
+    for row in rows:
         if only in (None, row[0]):
             look = _Look.of(row[width + 1 :]) if row[width] else None
             found.append(Pool(cursor, rater, _Open(*row[:width]), look))
