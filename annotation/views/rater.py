@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import DateTimeField, Model
 
 from annotation.services.prepared import prepared_cursor
 from projects.models import Member, Project
@@ -27,7 +27,8 @@ def rater_of(user_id: int, project_slug: str) -> Member | None:
 @cache
 def _statement() -> tuple[str, list[str], list[str]]:
     def names_and_columns(model: type[Model], alias: str) -> tuple[list[str], list[str]]:
-        fields = model._meta.concrete_fields
+        # Times take long to read, and no page of a rater shows them.
+        fields = [f for f in model._meta.concrete_fields if not isinstance(f, DateTimeField)]
         return [f.attname for f in fields], [
             f"{alias}.{connection.ops.quote_name(str(f.column))}" for f in fields
         ]
